@@ -1,0 +1,1 @@
+"""The control plane: users, models, keys; mints access tokens."""

@@ -1,0 +1,1 @@
+"""What both sides agree on; the one part of the gateway that the instance may import."""

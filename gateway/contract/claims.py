@@ -1,0 +1,41 @@
+"""The claims of an access token, as the instance mints and the gateway verifies them."""
+
+from typing import Literal
+
+import msgspec
+
+AUDIENCE = "gitlab-ai-gateway"
+ALGORITHM = "RS256"
+
+# Clocks of machines without a time source drift; a token from up to this far ahead is taken.
+LEEWAY_S = 10
+
+Use = Literal["direct", "forwarded", "instance"]
+Realm = Literal["self-managed", "saas"]
+
+
+class Claims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one access token says; times are whole seconds since the epoch.
+
+    `scopes` are unit primitives, `providers` are entitlements, `flags` the feature flags that are
+    on for the user. `ns` is the one namespace the token is for, `cred` the credential it was
+    obtained with, `gen` the user's grant generation at that moment.
+    """
+
+    iss: str
+    aud: tuple[str, ...]
+    sub: str
+    iat: int
+    nbf: int
+    exp: int
+    jti: str
+    gitlab_realm: Realm
+    gitlab_instance_id: str
+    scopes: frozenset[str]
+    providers: frozenset[str]
+    use: Use
+    flags: frozenset[str] = frozenset()
+    ns: str | None = None
+    cred: str | None = None
+    gen: int = 0
+    client_ip: str | None = None

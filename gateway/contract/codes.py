@@ -1,0 +1,42 @@
+"""Stable error codes that clients may rely on, with the HTTP status of each."""
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """One reason for a refusal; a value never changes its meaning."""
+
+    INVALID_REQUEST = "invalid_request"
+    INVALID_TOKEN = "invalid_token"  # noqa: S105  # an error code, not a credential
+    FEATURE_NOT_GRANTED = "feature_not_granted"
+    PROVIDER_NOT_ENTITLED = "provider_not_entitled"
+    NOT_FOUND = "not_found"
+    MODEL_NOT_FOUND = "model_not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    REQUEST_TOO_LARGE = "request_too_large"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    INTERNAL_ERROR = "internal_error"
+    UPSTREAM_FAILED = "upstream_failed"
+    IDENTITY_UNAVAILABLE = "identity_unavailable"
+    CONFIGURATION_UNAVAILABLE = "configuration_unavailable"
+    MODEL_UNAVAILABLE = "model_unavailable"
+    GATEWAY_TOO_OLD = "gateway_too_old"
+
+
+STATUS: dict[Code, int] = {
+    Code.INVALID_REQUEST: 400,
+    Code.INVALID_TOKEN: 401,
+    Code.FEATURE_NOT_GRANTED: 403,
+    Code.PROVIDER_NOT_ENTITLED: 403,
+    Code.NOT_FOUND: 404,
+    Code.MODEL_NOT_FOUND: 404,
+    Code.METHOD_NOT_ALLOWED: 405,
+    Code.REQUEST_TOO_LARGE: 413,
+    Code.UNSUPPORTED_MEDIA_TYPE: 415,
+    Code.INTERNAL_ERROR: 500,
+    Code.UPSTREAM_FAILED: 502,
+    Code.IDENTITY_UNAVAILABLE: 503,
+    Code.CONFIGURATION_UNAVAILABLE: 503,
+    Code.MODEL_UNAVAILABLE: 503,
+    Code.GATEWAY_TOO_OLD: 503,
+}

@@ -1,0 +1,1 @@
+"""The surfaces that clients speak, one module for each."""

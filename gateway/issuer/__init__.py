@@ -1,0 +1,1 @@
+"""What the gateway knows of the instances it trusts: key sets, tokens, feed, snapshot."""

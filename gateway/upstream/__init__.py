@@ -1,0 +1,1 @@
+"""The model endpoints and the way to them."""

@@ -1,0 +1,1 @@
+"""Brings the appliance onto a machine and runs it there."""

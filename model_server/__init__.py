@@ -1,0 +1,1 @@
+"""Starts vLLM, one process for each model, and keeps it alive."""
