@@ -1,0 +1,100 @@
+"""What the instance is told by its environment; nothing else of it reads the environment."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from gateway.contract.addresses import DEFAULT_NETWORKS, Network
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def default_home() -> Path:
+    """Where the state lies when nobody says otherwise."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/casemate")
+    return Path.home() / ".local" / "share" / "casemate"
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be used; the text has one line for each problem, without the values."""
+
+
+class Settings(BaseSettings):
+    """Everything the instance can be told, as `CASEMATE_<NAME>`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CASEMATE_", frozen=True, extra="forbid", hide_input_in_errors=True
+    )
+
+    home: Path = Field(default_factory=default_home)
+    instance_host: str = "127.0.0.1"
+    instance_port: Port = 8080
+    instance_metrics_port: Port = 8083
+    # Secret because a PostgreSQL URL carries its password.
+    database_url: SecretStr | None = None
+    master_key_file: Path | None = None
+    instance_public_url: str | None = None
+    gateway_public_url: str = "http://127.0.0.1:5052"
+    allowed_networks: tuple[IPvAnyNetwork, ...] = DEFAULT_NETWORKS
+
+    @field_validator("home", "master_key_file")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_absolute():
+            message = "must be an absolute path"
+            raise ValueError(message)
+        return value
+
+    @field_validator("instance_public_url", "gateway_public_url")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
+            message = "must be an http or https address"
+            raise ValueError(message)
+        return value.rstrip("/")
+
+    @property
+    def database(self) -> str:
+        """The database's URL with its password: never log it."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.home / 'instance' / 'casemate.db'}"
+
+    @property
+    def master_key_path(self) -> Path:
+        """Where the master key lies."""
+        return self.master_key_file or self.home / "keys" / "master.key"
+
+    @property
+    def issuer(self) -> str:
+        """The instance's address as others see it, which is also the `iss` of its tokens."""
+        return self.instance_public_url or f"http://127.0.0.1:{self.instance_port}"
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """Where model endpoints may lie."""
+        return tuple(self.allowed_networks)
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Reads the settings.
+
+        Raises:
+            SettingsError: with every problem on a line of its own.
+        """
+        try:
+            return cls()
+        except ValidationError as cause:
+            lines = [
+                f"CASEMATE_{'_'.join(str(part) for part in each['loc'][:1]).upper()}: {each['msg']}"
+                for each in cause.errors(include_input=False, include_url=False)
+            ]
+            raise SettingsError("\n".join(lines)) from None

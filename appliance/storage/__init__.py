@@ -1,0 +1,1 @@
+"""What every concept stands on: the database, the sealing of secrets, migrations, the outbox."""

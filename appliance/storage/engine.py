@@ -1,0 +1,151 @@
+"""The database: one way in, for SQLite and PostgreSQL, one transaction for each unit of work."""
+
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import anyio
+import anyio.to_thread
+from sqlalchemy import Engine, MetaData, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlmodel import Session, SQLModel, create_engine
+
+from appliance.errors import ApplianceError
+
+__all__ = ["DatabaseUrlError", "Db", "Row", "Session", "database_url", "plain_engine"]
+
+T = TypeVar("T")
+Work = Callable[[Session], T]
+
+SQLITE_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    "foreign_keys=ON",
+    "busy_timeout=5000",
+)
+# PostgreSQL's serialization_failure and deadlock_detected: nothing was written, try again.
+RETRIED_STATES = {"40001", "40P01"}
+MAX_TRIES = 30
+
+
+class Row(SQLModel):
+    """What every table inherits from; its metadata names constraints alike on both databases."""
+
+    metadata: ClassVar[MetaData] = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class DatabaseUrlError(ApplianceError):
+    """The database's URL is not one of SQLite with a file or of PostgreSQL."""
+
+    code = "database_url_invalid"
+
+    def __init__(self) -> None:
+        super().__init__("CASEMATE_DATABASE_URL must begin with sqlite:/// or postgresql://.")
+
+
+def database_url(text: str) -> URL:
+    """Parses the database's URL; PostgreSQL is always spoken to through psycopg.
+
+    Raises:
+        DatabaseUrlError: another database, or an SQLite one that lives in memory.
+    """
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise DatabaseUrlError from None
+    match url.get_backend_name():
+        case "sqlite" if url.database and url.database != ":memory:":
+            return url
+        case "postgresql" | "postgres":
+            return url.set(drivername="postgresql+psycopg")
+        case _:
+            raise DatabaseUrlError
+
+
+def plain_engine(url: URL, **options: Any) -> Engine:
+    """An engine without our transaction rules; makes the folder of an SQLite file, for us alone."""
+    if url.get_backend_name() == "sqlite" and url.database:
+        Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # A failed statement's values would otherwise reach the log with its error.
+    return create_engine(url, hide_parameters=True, **options)
+
+
+class Db:
+    """Runs units of work, plain functions of a session, each in a transaction of its own.
+
+    A writer sees what it read unchanged until it commits: SQLite has one writer at a time, and on
+    PostgreSQL writers are serializable. There a unit of work that lost a race is run again, so it
+    must do nothing but read and write through its session.
+    """
+
+    def __init__(self, url: URL, *, threads: int = 4) -> None:
+        self.engine = plain_engine(url, pool_size=threads, max_overflow=0, pool_pre_ping=True)
+        self._limiter = anyio.CapacityLimiter(threads)
+        if self.engine.dialect.name == "sqlite":
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+            self._writer = self.engine
+            self._reader = self.engine.execution_options(read_only=True)
+        else:
+            self._writer = self.engine.execution_options(isolation_level="SERIALIZABLE")
+            self._reader = self.engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+
+    async def write(self, work: Work[T]) -> T:
+        """Runs `work` in a thread and commits what it wrote."""
+        return await anyio.to_thread.run_sync(self.write_blocking, work, limiter=self._limiter)
+
+    async def read(self, work: Work[T]) -> T:
+        """Runs `work` in a thread, on one unchanging view of the data."""
+        return await anyio.to_thread.run_sync(self.read_blocking, work, limiter=self._limiter)
+
+    def write_blocking(self, work: Work[T]) -> T:
+        """`write` for who has no event loop."""
+        for attempt in range(1, MAX_TRIES + 1):
+            try:
+                with Session(self._writer, expire_on_commit=False) as session:
+                    result = work(session)
+                    session.commit()
+                    return result
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) not in RETRIED_STATES:
+                    raise
+                if attempt == MAX_TRIES:
+                    raise
+                # Spread those who collided, or they collide again.
+                time.sleep(random.uniform(0, 0.002 * attempt))  # noqa: S311  # no secret
+        raise AssertionError  # pragma: no cover
+
+    def read_blocking(self, work: Work[T]) -> T:
+        """`read` for who has no event loop."""
+        with Session(self._reader, expire_on_commit=False) as session:
+            return work(session)
+
+    def close(self) -> None:
+        """Closes all connections."""
+        self.engine.dispose()
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # Python's driver opens a transaction only at the first write, so what was read before it may
+    # have changed meanwhile; we send BEGIN ourselves.
+    connection.isolation_level = None
+    for pragma in SQLITE_PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Any) -> None:
+    read_only = connection.get_execution_options().get("read_only", False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
