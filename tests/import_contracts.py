@@ -18,14 +18,13 @@ class Doors(Contract):  # type: ignore[misc]  # import-linter is untyped
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
         """Collects every (importer, imported) pair that goes round a door."""
         del verbose
-        broken = []
+        broken: list[tuple[str, str]] = []
         for child in sorted(graph.find_children(self.container)):
             if child.rpartition(".")[2] in self.joiners:
                 continue
             for importer in sorted({child} | graph.find_descendants(child)):
-                for imported in sorted(graph.find_modules_directly_imported_by(importer)):
-                    if self._goes_round(child, imported):
-                        broken.append((importer, imported))
+                direct = sorted(graph.find_modules_directly_imported_by(importer))
+                broken += [(importer, each) for each in direct if self._goes_round(child, each)]
         return ContractCheck(kept=not broken, metadata={"broken": broken})
 
     def _goes_round(self, child: str, imported: str) -> bool:

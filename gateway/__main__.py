@@ -1,0 +1,102 @@
+"""Runs the gateway, or sets it up: `python -m gateway serve | keys | pin`."""
+
+import argparse
+import logging
+import sys
+
+import msgspec
+import structlog
+import uvicorn
+from pydantic import ValidationError
+
+from gateway.app import create_app, release
+from gateway.edge.metrics import Metrics
+from gateway.errors import GatewayError
+from gateway.issuer.identity import make_identity
+from gateway.issuer.pins import parse_pin, save_pin
+from gateway.settings import Settings
+
+# Open streams get this long to end when the gateway is asked to stop.
+GRACE_S = 3
+WRONG_SETTINGS = 2
+
+
+def configure_logging() -> None:
+    """One JSON object a line on standard output; the libraries' chatter only from warnings up."""
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stdout)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(serializer=_to_json),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _to_json(event: object, **_: object) -> bytes:
+    return msgspec.json.encode(event, enc_hook=repr)
+
+
+def serve(settings: Settings) -> None:
+    """Serves until it is told to stop."""
+    metrics = Metrics()
+    app = create_app(settings, metrics)
+    stop_metrics = metrics.serve(settings.gateway_metrics_port)
+    log = structlog.get_logger()
+    log.info("gateway_started", version=release(), port=settings.gateway_port)
+    try:
+        uvicorn.run(
+            app,
+            host=settings.gateway_host,
+            port=settings.gateway_port,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+    finally:
+        stop_metrics()
+        log.info("gateway_stopped")
+
+
+def main() -> int:
+    """Runs one command; the exit code is 2 for settings or state that cannot be used."""
+    parser = argparse.ArgumentParser(prog="python -m gateway", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="serve until stopped")
+    commands.add_parser("keys", help="make the key pairs if missing, print the public halves")
+    commands.add_parser("pin", help="read the instance to trust, as JSON, from standard input")
+    command = parser.parse_args().command
+    configure_logging()
+    try:
+        settings = Settings()
+        if command == "serve":
+            serve(settings)
+        elif command == "keys":
+            print(
+                msgspec.json.encode(make_identity(settings.state_folder).public_halves()).decode()
+            )
+        else:
+            save_pin(settings.state_folder, parse_pin(sys.stdin.buffer.read()))
+            print('{"pinned": true}')
+    except ValidationError as error:
+        for problem in error.errors():
+            place = "_".join(str(part) for part in problem["loc"])
+            print(f"CASEMATE_{place.upper()}: {problem['msg']}", file=sys.stderr)
+        return WRONG_SETTINGS
+    except GatewayError as error:
+        print(error.reason or error.message, file=sys.stderr)
+        return WRONG_SETTINGS
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

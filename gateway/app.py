@@ -1,0 +1,211 @@
+"""Builds the gateway's objects and joins them together."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import aiohttp
+import structlog
+from litestar import Litestar, Request, Response
+from litestar.di import Provide
+from litestar.enums import ScopeType
+from litestar.exceptions import HTTPException
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from gateway.contract.addresses import parse_endpoint
+from gateway.contract.catalog import Catalog, load_catalog
+from gateway.contract.codes import STATUS, Code
+from gateway.contract.feed import Report
+from gateway.edge import openai
+from gateway.edge.admission import Admission
+from gateway.edge.health import health, healthz, ready
+from gateway.edge.metrics import Metrics
+from gateway.edge.openai import OpenAISurface
+from gateway.edge.relay import Relay
+from gateway.issuer.feed import FeedClient
+from gateway.issuer.fetching import fetch_key_set
+from gateway.issuer.identity import make_identity
+from gateway.issuer.key_sets import KeySet
+from gateway.issuer.pins import Pin, load_pin
+from gateway.issuer.snapshot import SnapshotStore
+from gateway.issuer.tokens import TokenVerifier
+from gateway.policy.routes import check_coverage
+from gateway.settings import Settings
+from gateway.upstream.egress import EgressGuard, open_session
+from gateway.upstream.endpoints import Endpoints
+from gateway.upstream.forward import Forwarder
+
+PROBE_INTERVAL = timedelta(seconds=2)
+KEY_SET_INTERVAL = timedelta(seconds=1)
+
+log = structlog.get_logger()
+
+
+def release() -> str:
+    """The installed version of Casemate."""
+    try:
+        return version("casemate")
+    except PackageNotFoundError:
+        return "0+source"
+
+
+class Gateway:
+    """The parts of one running gateway; made inside its event loop by `Gateway.run`."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._identity = make_identity(settings.state_folder)
+        self._pin = load_pin(settings.state_folder)
+        self._key_set: KeySet | None = None
+        self._feed: FeedClient | None = None
+        self.surface: OpenAISurface | None = None
+
+    def checks(self) -> dict[str, bool]:
+        """What readiness means: tokens can be checked and a configuration is known."""
+        return {
+            "registered": self._pin is not None,
+            "identity": self._key_set is not None and self._key_set.is_usable,
+            "configuration": self._feed is not None and self._feed.has_document,
+        }
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Holds the client and the background tasks for as long as the gateway serves."""
+        settings = self._settings
+        guard = EgressGuard(settings.networks, on_refused=self._metrics.egress_refused.inc)
+        connect_timeout_s = settings.upstream_connect_timeout.total_seconds()
+        async with AsyncExitStack() as stack:
+            session = open_session(guard, connect_timeout_s=connect_timeout_s)
+            await stack.enter_async_context(session)
+            hosts = [parse_endpoint(self._pin.instance_url).host] if self._pin else []
+            endpoints = Endpoints(guard, always_allowed=hosts)
+            verifier = None
+            if self._pin is not None:
+                store = SnapshotStore(settings.state_folder, self._identity)
+                verifier = self._follow(
+                    stack, session, pin=self._pin, store=store, endpoints=endpoints
+                )
+                _repeat(stack, lambda: endpoints.probe(session), every=PROBE_INTERVAL)
+            forwarder = Forwarder(session, read_timeout=settings.upstream_read_timeout)
+            self.surface = OpenAISurface(
+                admission=Admission(verifier),
+                endpoints=endpoints,
+                relay=Relay(forwarder, self._metrics),
+                metrics=self._metrics,
+                features=features_by_unit_primitive(load_catalog()),
+                max_body_bytes=settings.max_body_bytes,
+            )
+            yield
+
+    def _follow(
+        self,
+        stack: AsyncExitStack,
+        session: aiohttp.ClientSession,
+        *,
+        pin: Pin,
+        store: SnapshotStore,
+        endpoints: Endpoints,
+    ) -> TokenVerifier:
+        settings = self._settings
+        key_set = KeySet(
+            fetch=lambda: fetch_key_set(session, pin.instance_url),
+            store=store,
+            clock=time.time,
+            cool_down=settings.key_set_cool_down,
+            refresh_after=settings.key_set_refresh,
+            stale_budget=settings.key_set_stale_budget,
+        )
+        feed = FeedClient(
+            identity=self._identity,
+            pin=pin,
+            store=store,
+            session=session,
+            clock=time.time,
+            on_models=endpoints.replace,
+        )
+        key_set.restore()
+        feed.restore()
+        self._key_set, self._feed = key_set, feed
+
+        def report(epoch: int, sequence: int) -> Report:
+            models = endpoints.report()
+            return Report(version=release(), epoch=epoch, sequence=sequence, models=models)
+
+        _repeat(stack, lambda: feed.step(report), every=settings.feed_interval)
+        _repeat(stack, key_set.keep_fresh, every=KEY_SET_INTERVAL)
+        return TokenVerifier(
+            key_set, issuer=pin.issuer, instance_id=pin.instance_id, clock=time.time
+        )
+
+
+def features_by_unit_primitive(catalog: Catalog) -> dict[str, str]:
+    """The feature of each unit primitive that belongs to one."""
+    return {
+        unit_primitive: name
+        for name, feature in catalog.features.items()
+        for unit_primitive in feature.unit_primitives
+    }
+
+
+def _repeat(
+    stack: AsyncExitStack, step: Callable[[], Awaitable[None]], *, every: timedelta
+) -> None:
+    """Runs `step` again and again until the stack unwinds; a defect in it is logged, not fatal."""
+
+    async def loop() -> None:
+        while True:
+            try:
+                await step()
+            except Exception:  # the boundary of a background task
+                log.exception("background_step_failed", step=step.__qualname__)
+            await asyncio.sleep(every.total_seconds())
+
+    async def stop() -> None:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    task = asyncio.create_task(loop())
+    stack.push_async_callback(stop)
+
+
+def _detail(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, str]]:
+    """Errors outside the model surfaces, in GitLab's form."""
+    codes = {status: code for code, status in STATUS.items() if status < 500}  # noqa: PLR2004  # of the client
+    code = codes.get(error.status_code, Code.INTERNAL_ERROR)
+    return Response({"detail": error.detail, "code": code}, status_code=error.status_code)
+
+
+def create_app(settings: Settings, metrics: Metrics) -> ASGIApp:
+    """The gateway as one ASGI application.
+
+    Raises:
+        UncoveredRouteError: a route is served that the policy table does not name.
+        StateError: the gateway's keys or its pin cannot be read.
+    """
+    gateway = Gateway(settings, metrics)
+    rest = Litestar(
+        route_handlers=[healthz, health, ready],
+        dependencies={"checks": Provide(lambda: gateway.checks, sync_to_thread=False)},
+        lifespan=[lambda _: gateway.run()],
+        exception_handlers={HTTPException: _detail},
+        openapi_config=None,
+        logging_config=None,
+    )
+    served = [(method, route.path) for route in rest.routes for method in route.methods]
+    check_coverage([*((m, p) for m, p in served if m != "OPTIONS"), *openai.SERVED])
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        # Model calls go round Litestar: its router and middleware cost more than the policy does.
+        if scope["type"] == ScopeType.HTTP and scope["path"].startswith(openai.PREFIX + "/"):
+            assert gateway.surface is not None  # noqa: S101  # made by the lifespan
+            await gateway.surface(scope, receive, send)
+        else:
+            await rest(scope, receive, send)
+
+    return dispatch

@@ -1,0 +1,120 @@
+"""One HTTP request and its answer, straight on ASGI: the request path has no room for more."""
+
+import asyncio
+import re
+import secrets
+from collections.abc import Iterable
+
+from litestar.types import Receive, Scope, Send
+
+from gateway.errors import RequestTooLargeError
+
+Header = tuple[bytes, bytes]
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_JSON = b"application/json"
+
+
+class Exchange:
+    """Reads the request, writes the answer, and notices a client that leaves.
+
+    Header names are lower case; of a repeated header the last counts.
+    """
+
+    __slots__ = (
+        "_receive",
+        "_send",
+        "headers",
+        "is_gone",
+        "method",
+        "path",
+        "request_id",
+        "status",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self.method: str = scope["method"]  # type: ignore[typeddict-item]  # HTTP scopes only
+        self.path: str = scope["path"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        given = self.headers.get(b"x-request-id", b"")
+        self.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8).encode()
+        self.is_gone = False
+        self.status = 0
+
+    async def read_body(self, *, limit_bytes: int) -> bytes:
+        """The whole body.
+
+        Raises:
+            RequestTooLargeError: it is over the limit; noticed before it is read where declared.
+        """
+        declared = self.headers.get(b"content-length", b"")
+        if declared.isdigit() and int(declared) > limit_bytes:
+            raise _too_large(limit_bytes)
+        body = b""
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                self.is_gone = True
+                raise asyncio.CancelledError
+            body += message["body"]  # type: ignore[typeddict-item]  # an http.request message
+            if len(body) > limit_bytes:
+                raise _too_large(limit_bytes)
+            if not message.get("more_body"):
+                return body
+
+    def cancel_when_gone(self) -> asyncio.Task[None]:
+        """Cancels the current task once the client leaves; call `cancel` on the result in time.
+
+        In time is before the last byte is sent: the server says "gone" after that as well.
+        """
+        current = asyncio.current_task()
+        assert current is not None  # noqa: S101  # always inside a server's task
+        return asyncio.get_running_loop().create_task(self._watch(current))
+
+    async def _watch(self, current: asyncio.Task[object]) -> None:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self.is_gone = True
+            current.cancel()
+
+    async def start(self, status: int, content_type: bytes, extra: Iterable[Header] = ()) -> None:
+        """Sends the status and headers of an answer."""
+        self.status = status
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [
+                    (b"content-type", content_type),
+                    (b"x-request-id", self.request_id),
+                    *extra,
+                ],
+            }
+        )
+
+    async def write(self, chunk: bytes) -> None:
+        """Sends a part of the body; waits while the client is slow."""
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+    async def end(self, chunk: bytes = b"") -> None:
+        """Sends the last part of the body."""
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": False})
+
+    async def answer(
+        self,
+        status: int,
+        body: bytes,
+        *,
+        content_type: bytes = _JSON,
+        extra: Iterable[Header] = (),
+    ) -> None:
+        """Sends a whole answer."""
+        length = (b"content-length", str(len(body)).encode())
+        await self.start(status, content_type, (length, *extra))
+        await self.end(body)
+
+
+def _too_large(limit_bytes: int) -> RequestTooLargeError:
+    return RequestTooLargeError(message=f"The body is over the limit of {limit_bytes} bytes.")

@@ -1,0 +1,79 @@
+"""What the gateway counts about itself, for Prometheus on a port of its own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+from gateway.upstream.usage import Usage
+
+LOOPBACK = "127.0.0.1"
+SECONDS = (0.005, 0.02, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """How one request ended; `seconds` from its first byte to our last."""
+
+    route: str
+    status: int
+    seconds: float
+    feature: str = ""
+    provider: str = ""
+    model: str = ""
+    usage: Usage | None = None
+
+
+class Metrics:
+    """The gateway's counters, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        name = "casemate_gateway_"
+        self._requests = Counter(
+            name + "requests",
+            "Requests by how they ended",
+            ("route", "status", "feature", "provider", "model"),
+            registry=self.registry,
+        )
+        self._tokens = Counter(
+            name + "tokens",
+            "Model text as the engine counted it",
+            ("kind", "feature", "provider", "model"),
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            name + "request_seconds",
+            "From the first byte of a request to the last of its answer",
+            ("route",),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.in_flight = Gauge(
+            name + "requests_in_flight", "Requests being answered", registry=self.registry
+        )
+        self.egress_refused = Counter(
+            name + "egress_refused",
+            "Connections the gateway refused to open",
+            registry=self.registry,
+        )
+
+    def settle(self, settled: Settled) -> None:
+        """Counts one request that has ended."""
+        what = (settled.feature, settled.provider, settled.model)
+        self._requests.labels(settled.route, str(settled.status), *what).inc()
+        self._seconds.labels(settled.route).observe(settled.seconds)
+        if settled.usage is not None:
+            self._tokens.labels("prompt", *what).inc(settled.usage.prompt_tokens)
+            self._tokens.labels("completion", *what).inc(settled.usage.completion_tokens)
+
+    def serve(self, port: int) -> Callable[[], None]:
+        """Answers scrapes on loopback from a thread; the result ends that."""
+        server, thread = start_http_server(port, addr=LOOPBACK, registry=self.registry)
+
+        def stop() -> None:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+        return stop

@@ -1,0 +1,238 @@
+"""OpenAI's surface: models, chat completions and completions, whole and streamed."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+from litestar.types import Receive, Scope, Send
+
+from gateway.contract import headers
+from gateway.contract.claims import Claims
+from gateway.edge.admission import Admission
+from gateway.edge.exchange import Exchange, Header
+from gateway.edge.metrics import Metrics, Settled
+from gateway.edge.relay import Call, Relay, is_worth_retrying
+from gateway.errors import (
+    GatewayError,
+    InvalidRequestError,
+    InvalidTokenError,
+    MethodNotAllowedError,
+    ModelNotFoundError,
+    RouteNotFoundError,
+    UnsupportedMediaTypeError,
+)
+from gateway.policy.permits import permit_feature, permit_provider, required_unit_primitive
+from gateway.policy.routes import ROUTES
+from gateway.upstream.endpoints import Endpoints, Upstream
+
+MODELS = "/v1/models"
+MODEL = "/v1/models/{ref}"
+PREFIX = "/v1"
+
+# The field that carries the question, and the first bytes its JSON may have.
+_QUESTIONS = {
+    "/v1/chat/completions": ("messages", b"["),
+    "/v1/completions": ("prompt", b'"['),
+}
+SERVED = (("GET", MODELS), ("GET", MODEL), *(("POST", path) for path in _QUESTIONS))
+
+_ERROR_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_RETRY_AFTER: Header = (b"retry-after", b"5")
+_CHALLENGE: Header = (b"www-authenticate", b"Bearer")
+_UNIT_PRIMITIVE = headers.UNIT_PRIMITIVE.lower().encode()
+_TRUE = msgspec.Raw(b"true")
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_text = msgspec.json.Decoder(str)
+_flag = msgspec.json.Decoder(bool | None)
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True, kw_only=True)
+class Question:
+    """What the gateway understood of a request body; `members` are as the client wrote them."""
+
+    model: str
+    members: dict[str, msgspec.Raw]
+    stream: bool
+    wants_usage: bool
+
+
+def parse_question(path: str, body: bytes) -> Question:
+    """Reads the members the gateway acts on; the others stay as they came.
+
+    Raises:
+        InvalidRequestError: not a JSON object, or a member of the wrong type.
+    """
+    members = _object(body, param=None)
+    name, first = _QUESTIONS[path]
+    question = bytes(members.get(name, b"")).lstrip()
+    if not question or question[0] not in first:
+        raise InvalidRequestError(message=f"{name!r} is missing or of the wrong type.", param=name)
+    try:
+        model = _text.decode(members.get("model", b""))
+    except (msgspec.DecodeError, UnicodeDecodeError) as cause:
+        message = "'model' is missing or is not a string."
+        raise InvalidRequestError(message=message, param="model") from cause
+    stream = _boolean(members, "stream")
+    wants_usage = True
+    if stream:
+        options = _object(members.get("stream_options", b"{}"), param="stream_options")
+        wants_usage = _boolean(options, "include_usage")
+        options["include_usage"] = _TRUE
+        members["stream_options"] = msgspec.Raw(msgspec.json.encode(options))
+    return Question(model=model, members=members, stream=stream, wants_usage=wants_usage)
+
+
+def _object(text: bytes | msgspec.Raw, *, param: str | None) -> dict[str, msgspec.Raw]:
+    if bytes(text) == b"null":
+        return {}
+    try:
+        return _members.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
+        what = f"{param!r}" if param else "The request body"
+        raise InvalidRequestError(message=f"{what} must be a JSON object.", param=param) from cause
+
+
+def _boolean(members: Mapping[str, msgspec.Raw], name: str) -> bool:
+    try:
+        return bool(_flag.decode(members.get(name, b"false")))
+    except msgspec.DecodeError as cause:
+        raise InvalidRequestError(message=f"{name!r} must be true or false.", param=name) from cause
+
+
+def error_body(error: GatewayError) -> bytes:
+    """An error as OpenAI's clients read it, with our stable code inside."""
+    kind = "server_error" if error.status >= 500 else "invalid_request_error"  # noqa: PLR2004  # the class of server errors
+    inner = {
+        "message": error.message,
+        "type": _ERROR_TYPES.get(error.status, kind),
+        "param": error.param,
+        "code": error.code,
+    }
+    return msgspec.json.encode({"error": inner})
+
+
+class OpenAISurface:
+    """An ASGI application for everything below `/v1`."""
+
+    def __init__(
+        self,
+        *,
+        admission: Admission,
+        endpoints: Endpoints,
+        relay: Relay,
+        metrics: Metrics,
+        features: Mapping[str, str],
+        max_body_bytes: int,
+    ) -> None:
+        self._admission = admission
+        self._endpoints = endpoints
+        self._relay = relay
+        self._metrics = metrics
+        self._features = features
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request; whatever goes wrong, in OpenAI's form."""
+        exchange = Exchange(scope, receive, send)
+        self._metrics.in_flight.inc()
+        started = time.perf_counter()
+        try:
+            await self._serve(exchange, started)
+        except GatewayError as error:
+            await self._refuse(exchange, error, started)
+        except asyncio.CancelledError:
+            if not exchange.is_gone:
+                raise
+        except Exception:  # the boundary of the process: nothing may escape without an answer
+            log.exception("request_failed", request_id=exchange.request_id.decode())
+            await self._refuse(exchange, GatewayError(), started)
+        finally:
+            self._metrics.in_flight.dec()
+
+    async def _refuse(self, exchange: Exchange, error: GatewayError, started: float) -> None:
+        seconds = time.perf_counter() - started
+        log.info(
+            "request_refused",
+            request_id=exchange.request_id.decode(),
+            path=exchange.path[:200],
+            code=error.code,
+            reason=error.reason,
+        )
+        self._metrics.settle(Settled(route="refused", status=error.status, seconds=seconds))
+        if exchange.status:
+            # The answer has begun; all that is left is to end it.
+            await exchange.end(b"data: " + error_body(error) + b"\n\n")
+            return
+        extra: tuple[Header, ...] = ()
+        if isinstance(error, InvalidTokenError):
+            extra = (_CHALLENGE,)
+        elif is_worth_retrying(error):
+            extra = (_RETRY_AFTER,)
+        await exchange.answer(error.status, error_body(error), extra=extra)
+
+    async def _serve(self, exchange: Exchange, started: float) -> None:
+        path = exchange.path
+        if path in _QUESTIONS:
+            if exchange.method != "POST":
+                raise MethodNotAllowedError
+            await self._call_model(exchange, started)
+            return
+        if path != MODELS and not path.startswith(MODELS + "/"):
+            raise RouteNotFoundError
+        if exchange.method != "GET":
+            raise MethodNotAllowedError
+        claims = await self._admission.admit(exchange.headers)
+        if path == MODELS:
+            await exchange.answer(200, self._list(claims))
+        else:
+            upstream = self._visible(claims, path.removeprefix(MODELS + "/"))
+            await exchange.answer(200, msgspec.json.encode(_entry(upstream)))
+
+    def _list(self, claims: Claims) -> bytes:
+        visible = [
+            each for each in self._endpoints.everything() if each.provider in claims.providers
+        ]
+        return msgspec.json.encode({"object": "list", "data": [_entry(each) for each in visible]})
+
+    def _visible(self, claims: Claims, ref: str) -> Upstream:
+        upstream = self._endpoints.find(ref)
+        if upstream is None or upstream.provider not in claims.providers:
+            raise ModelNotFoundError(param="model")
+        return upstream
+
+    async def _call_model(self, exchange: Exchange, started: float) -> None:
+        policy = ROUTES["POST", exchange.path]
+        claims = await self._admission.admit(exchange.headers)
+        content_type = exchange.headers.get(b"content-type", b"")
+        if not content_type.lower().startswith(b"application/json"):
+            raise UnsupportedMediaTypeError
+        body = await exchange.read_body(limit_bytes=self._max_body_bytes)
+        question = parse_question(exchange.path, body)
+        named = exchange.headers.get(_UNIT_PRIMITIVE)
+        unit_primitive = required_unit_primitive(policy, named)
+        permit_feature(claims, unit_primitive)
+        upstream = self._endpoints.find(question.model)
+        if upstream is None:
+            raise ModelNotFoundError(param="model")
+        permit_provider(claims, upstream.provider)
+        question.members["model"] = msgspec.Raw(msgspec.json.encode(upstream.identifier))
+        call = Call(
+            route=exchange.path,
+            path=exchange.path.removeprefix(PREFIX),
+            body=msgspec.json.encode(question.members),
+            stream=question.stream,
+            wants_usage=question.wants_usage,
+            feature=self._features.get(unit_primitive, ""),
+            started=started,
+        )
+        await self._relay.run(exchange, call, upstream=upstream, claims=claims)
+
+
+def _entry(upstream: Upstream) -> dict[str, object]:
+    return {"id": upstream.ref, "object": "model", "created": 0, "owned_by": upstream.provider}

@@ -1,0 +1,128 @@
+"""What can go wrong in the gateway; each leaf has a stable code and a sentence for the caller."""
+
+from gateway.contract.codes import STATUS, Code
+
+
+class GatewayError(Exception):
+    """Root of the tree; `code` and `message` may be shown to a caller, `reason` goes to the log."""
+
+    code: Code = Code.INTERNAL_ERROR
+    message = "Something went wrong in the gateway; its log says what."
+
+    def __init__(
+        self, *, message: str | None = None, reason: str | None = None, param: str | None = None
+    ) -> None:
+        self.message = message or type(self).message
+        self.reason = reason
+        self.param = param
+        super().__init__(reason or self.message)
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of `code`."""
+        return STATUS[self.code]
+
+
+class InvalidTokenError(GatewayError):
+    """The request has no access token that can be trusted; why stays in the log."""
+
+    code = Code.INVALID_TOKEN
+    message = "The access token is missing, invalid or expired; ask the instance for a new one."
+
+
+class FeatureNotGrantedError(GatewayError):
+    """The token is good but lacks the scope that the request needs."""
+
+    code = Code.FEATURE_NOT_GRANTED
+    message = "This feature is not granted to you."
+
+
+class ProviderNotEntitledError(GatewayError):
+    """The token is good but lacks the provider that runs the model."""
+
+    code = Code.PROVIDER_NOT_ENTITLED
+    message = "The provider of this model is not entitled."
+
+
+class InvalidRequestError(GatewayError):
+    """The body is not what the surface takes."""
+
+    code = Code.INVALID_REQUEST
+    message = "The request body must be a JSON object."
+
+
+class RequestTooLargeError(GatewayError):
+    """The body is over the configured limit."""
+
+    code = Code.REQUEST_TOO_LARGE
+
+
+class UnsupportedMediaTypeError(GatewayError):
+    """The body is not declared as JSON."""
+
+    code = Code.UNSUPPORTED_MEDIA_TYPE
+    message = "Send the body as application/json."
+
+
+class RouteNotFoundError(GatewayError):
+    """No such path."""
+
+    code = Code.NOT_FOUND
+    message = "There is nothing at this path."
+
+
+class MethodNotAllowedError(GatewayError):
+    """The path exists, the method does not."""
+
+    code = Code.METHOD_NOT_ALLOWED
+    message = "This path does not take that method."
+
+
+class ModelNotFoundError(GatewayError):
+    """No model of that ref is served to this token."""
+
+    code = Code.MODEL_NOT_FOUND
+    message = "There is no such model; GET /v1/models lists those that you may use."
+
+
+class ModelUnavailableError(GatewayError):
+    """The model's endpoint does not answer; worth another try after `RETRY_AFTER_S`."""
+
+    code = Code.MODEL_UNAVAILABLE
+    message = "The model is not available right now; try again in a few seconds."
+
+
+class UpstreamFailedError(GatewayError):
+    """The model's endpoint answered in a way that another try will not mend."""
+
+    code = Code.UPSTREAM_FAILED
+    message = "The model's endpoint refused the gateway or failed; an administrator must look."
+
+
+class GatewayTooOldError(GatewayError):
+    """The instance demands a restriction that this release does not know, so it refuses."""
+
+    code = Code.GATEWAY_TOO_OLD
+    message = "This gateway is too old for the settings of the instance; upgrade it."
+
+
+class IdentityUnavailableError(GatewayError):
+    """No key set fresh enough to check a token with."""
+
+    code = Code.IDENTITY_UNAVAILABLE
+    message = "Tokens cannot be checked right now because the instance is out of reach."
+
+
+class ConfigurationUnavailableError(GatewayError):
+    """The gateway has not heard of any models yet."""
+
+    code = Code.CONFIGURATION_UNAVAILABLE
+    message = "The gateway has no configuration from the instance yet."
+
+
+class FeedRefusedError(GatewayError):
+    """A feed document that is not from the pinned instance, not for us, or older than ours."""
+
+
+class StateError(GatewayError):
+    """A file of the gateway's own state is missing or unusable."""

@@ -1,0 +1,32 @@
+"""State that outlives the process, sealed on disk: the last good feed and key set."""
+
+import asyncio
+from pathlib import Path
+
+from gateway.errors import StateError
+from gateway.issuer.identity import Identity
+from gateway.issuer.private_files import write_private
+
+
+class SnapshotStore:
+    """Named blobs in one folder, each replaced whole."""
+
+    def __init__(self, folder: Path, identity: Identity) -> None:
+        self._folder = folder
+        self._identity = identity
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.sealed"
+
+    async def save(self, name: str, content: bytes) -> None:
+        """Replaces the blob; a crash leaves the old one."""
+        sealed = self._identity.seal_state(name, content)
+        await asyncio.to_thread(write_private, self._path(name), sealed)
+
+    def load(self, name: str) -> bytes | None:
+        """The blob, or None when there is none that opens; meant for the start."""
+        try:
+            return self._identity.open_state(name, self._path(name).read_bytes())
+        except (FileNotFoundError, StateError):
+            # Changed, or left by a gateway with other keys: as good as none, the instance has it.
+            return None

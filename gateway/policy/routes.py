@@ -1,0 +1,47 @@
+"""Which permission each route of the gateway needs; a route that is not here is refused."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutePolicy:
+    """What one route asks of a request.
+
+    `unit_primitive` None with a token means: any valid token, no model is called.
+    `may_name_another` lets `X-Gitlab-Unit-Primitive` choose another that the token holds.
+    """
+
+    needs_token: bool = True
+    unit_primitive: str | None = None
+    may_name_another: bool = False
+
+
+_PUBLIC = RoutePolicy(needs_token=False)
+_ANY_TOKEN = RoutePolicy()
+
+ROUTES: dict[tuple[str, str], RoutePolicy] = {
+    ("GET", "/monitoring/healthz"): _PUBLIC,
+    ("GET", "/monitoring/ready"): _PUBLIC,
+    ("GET", "/health"): _PUBLIC,
+    ("GET", "/v1/models"): _ANY_TOKEN,
+    ("GET", "/v1/models/{ref}"): _ANY_TOKEN,
+    ("POST", "/v1/chat/completions"): RoutePolicy(unit_primitive="duo_chat", may_name_another=True),
+    ("POST", "/v1/completions"): RoutePolicy(unit_primitive="complete_code"),
+}
+
+
+class UncoveredRouteError(Exception):
+    """A route is served that the policy table does not name."""
+
+
+def check_coverage(served: Iterable[tuple[str, str]]) -> None:
+    """Passes when every served (method, path) is in the table; called before the start.
+
+    Raises:
+        UncoveredRouteError: names those that are not.
+    """
+    uncovered = sorted(set(served) - ROUTES.keys())
+    if uncovered:
+        message = ", ".join(f"{method} {path}" for method, path in uncovered)
+        raise UncoveredRouteError(message)
