@@ -1,0 +1,180 @@
+"""What an access token says, how a signing key is named, and what is published of it."""
+
+import base64
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+import jwt
+import msgspec
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+)
+
+from gateway.contract.catalog import Catalog
+from gateway.contract.claims import ALGORITHM, AUDIENCE, Claims
+
+KeyState = Literal["next", "current", "retired"]
+
+DIRECT_LIFETIME = timedelta(minutes=15)
+# What the real instance gives; a verifier's clock may be a little behind.
+NOT_BEFORE_MARGIN = timedelta(seconds=5)
+RSA_BITS = 2048
+RSA_EXPONENT = 65537
+KEY_SET_MAX_AGE_S = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What a user may do: unit primitives as `scopes`, entitlements as `providers`."""
+
+    scopes: frozenset[str]
+    providers: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """Whom an access token is about; `credential` names what it was obtained with."""
+
+    global_user_id: str
+    credential: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessToken:
+    """A minted token; `headers` are what a client must send with it."""
+
+    text: str
+    expires_at: datetime
+    headers: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"AccessToken(expires_at={self.expires_at!r})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicKey:
+    """The published half of a signing key."""
+
+    kid: str
+    n: str
+    e: str
+
+    def jwk(self) -> dict[str, str]:
+        """As an entry of a JSON Web Key Set (RFC 7517)."""
+        return {
+            "kty": "RSA",
+            "kid": self.kid,
+            "n": self.n,
+            "e": self.e,
+            "use": "sig",
+            "alg": ALGORITHM,
+        }
+
+
+def whole_catalog(catalog: Catalog) -> Grant:
+    """Everything there is to grant."""
+    return Grant(scopes=frozenset(catalog.unit_primitives), providers=frozenset(catalog.providers))
+
+
+def global_user_id(key: bytes, *, instance_id: str, user_id: int) -> str:
+    """A stable name for a user that tells nobody without `key` who it is."""
+    digest = hmac.digest(key, f"{instance_id}:{user_id}".encode(), "sha256")
+    return base64.b64encode(digest).decode()
+
+
+def direct_claims(
+    subject: Subject, grant: Grant, *, issuer: str, instance_id: str, jti: UUID, now: datetime
+) -> Claims:
+    """The claims of a token with which a user calls the gateway."""
+    issued_at = int(now.timestamp())
+    return Claims(
+        iss=issuer,
+        aud=(AUDIENCE,),
+        sub=subject.global_user_id,
+        iat=issued_at,
+        nbf=issued_at - int(NOT_BEFORE_MARGIN.total_seconds()),
+        exp=issued_at + int(DIRECT_LIFETIME.total_seconds()),
+        jti=str(jti),
+        gitlab_realm="self-managed",
+        gitlab_instance_id=instance_id,
+        scopes=grant.scopes,
+        providers=grant.providers,
+        use="direct",
+        cred=subject.credential,
+        gen=subject.generation,
+    )
+
+
+def sign(claims: Claims, key: rsa.RSAPrivateKey, *, kid: str) -> str:
+    """The token's text; about a millisecond of work."""
+    payload: dict[str, Any] = msgspec.to_builtins(claims, order="deterministic")
+    return jwt.encode(payload, key, algorithm=ALGORITHM, headers={"kid": kid})
+
+
+def generate_key() -> rsa.RSAPrivateKey:
+    """A fresh signing key; takes up to a second."""
+    return rsa.generate_private_key(public_exponent=RSA_EXPONENT, key_size=RSA_BITS)
+
+
+def public_half(key: rsa.RSAPrivateKey) -> PublicKey:
+    """What is published, named by its RFC 7638 thumbprint."""
+    numbers = key.public_key().public_numbers()
+    n, e = _base64url_number(numbers.n), _base64url_number(numbers.e)
+    canonical = json.dumps({"e": e, "kty": "RSA", "n": n}, separators=(",", ":"), sort_keys=True)
+    thumbprint = hashlib.sha256(canonical.encode()).digest()
+    return PublicKey(kid=_base64url(thumbprint), n=n, e=e)
+
+
+def private_bytes(key: rsa.RSAPrivateKey) -> bytes:
+    """The key as PKCS #8 DER, in clear: to be sealed at once."""
+    return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+
+def private_key(text: bytes) -> rsa.RSAPrivateKey:
+    """What `private_bytes` made."""
+    key = load_der_private_key(text, password=None)
+    assert isinstance(key, rsa.RSAPrivateKey)  # noqa: S101  # we made it
+    return key
+
+
+def discovery_document(issuer: str) -> dict[str, Any]:
+    """OpenID Connect discovery, with what a verifier of our tokens needs of it."""
+    return {
+        "issuer": issuer,
+        "jwks_uri": f"{issuer}/oauth/discovery/keys",
+        "response_types_supported": ["none"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": [ALGORITHM],
+        "claims_supported": sorted(Claims.__struct_fields__),
+    }
+
+
+def entity_tag(body: bytes) -> str:
+    """A strong ETag for a body."""
+    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+
+
+def matches_entity_tag(if_none_match: str | None, tag: str) -> bool:
+    """Whether a client already has what `tag` names (RFC 9110 section 13.1.2)."""
+    if if_none_match is None:
+        return False
+    held = {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
+    return "*" in held or tag in held
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _base64url_number(number: int) -> str:
+    return _base64url(number.to_bytes((number.bit_length() + 7) // 8, "big"))

@@ -1,0 +1,77 @@
+"""The rows of signing keys."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Index, text
+from sqlmodel import Field, col, select
+
+from appliance.access_tokens.rules import KeyState, PublicKey
+from appliance.storage.engine import Row, Session
+from appliance.storage.sealing import Place
+
+
+class SigningKeyRow(Row, table=True):
+    """A signing key; the private half is sealed, the public one is published in every state."""
+
+    __tablename__ = "signing_keys"
+    __table_args__ = (
+        Index(
+            "uq_signing_keys_one_current",
+            "state",
+            unique=True,
+            sqlite_where=text("state = 'current'"),
+            postgresql_where=text("state = 'current'"),
+        ),
+    )
+
+    kid: str = Field(primary_key=True)
+    state: str
+    public_n: str
+    public_e: str
+    sealed_private_key: bytes
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedSigningKey:
+    """A signing key as it lies in the database."""
+
+    kid: str
+    sealed_private_key: bytes
+
+
+def place_of(kid: str) -> Place:
+    """What a private key's seal is bound to."""
+    return Place(table=SigningKeyRow.__tablename__, column="sealed_private_key", row=kid)
+
+
+def current_key(session: Session) -> SealedSigningKey | None:
+    """The key that signs now."""
+    row = session.exec(select(SigningKeyRow).where(SigningKeyRow.state == "current")).first()
+    if row is None:
+        return None
+    return SealedSigningKey(kid=row.kid, sealed_private_key=row.sealed_private_key)
+
+
+def public_keys(session: Session) -> Sequence[PublicKey]:
+    """The public halves of all keys, oldest first."""
+    query = select(SigningKeyRow).order_by(col(SigningKeyRow.created_at), col(SigningKeyRow.kid))
+    return [PublicKey(kid=row.kid, n=row.public_n, e=row.public_e) for row in session.exec(query)]
+
+
+def add_key(
+    session: Session, public: PublicKey, sealed: bytes, *, state: KeyState, now: datetime
+) -> None:
+    """Stores a signing key."""
+    row = SigningKeyRow(
+        kid=public.kid,
+        state=state,
+        public_n=public.n,
+        public_e=public.e,
+        sealed_private_key=sealed,
+        created_at=now,
+    )
+    session.add(row)
+    session.flush()

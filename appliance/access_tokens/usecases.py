@@ -1,0 +1,119 @@
+"""Mints access tokens, and publishes the keys that they are verified with."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from appliance.access_tokens import rules, tables
+from appliance.access_tokens.errors import NoSigningKeyError
+from appliance.access_tokens.rules import AccessToken, PublicKey, Subject
+from appliance.accounts.rules import Caller
+from appliance.storage.engine import Session
+from appliance.storage.identity import Identity
+from appliance.storage.outbox import publish
+from appliance.storage.sealing import Sealer
+from gateway.contract import headers
+from gateway.contract.catalog import Catalog
+
+TOPIC = "signing_key"
+SUBJECT_PURPOSE = "global user id"
+
+
+class Minter:
+    """Signs for one instance; keeps the opened signing key, which takes milliseconds to open."""
+
+    def __init__(
+        self, sealer: Sealer, identity: Identity, *, issuer: str, catalog: Catalog, version: str
+    ) -> None:
+        self._sealer = sealer
+        self._identity = identity
+        self._issuer = issuer
+        self._version = version
+        self._grant = rules.whole_catalog(catalog)
+        self._subject_key = sealer.derive(SUBJECT_PURPOSE)
+        self._opened: tuple[str, RSAPrivateKey] | None = None
+
+    def mint(self, session: Session, caller: Caller, *, jti: UUID, now: datetime) -> AccessToken:
+        """A token with which the caller can call the gateway for 15 minutes.
+
+        Raises:
+            NoSigningKeyError: there is no key to sign with.
+        """
+        sealed = tables.current_key(session)
+        if sealed is None:
+            raise NoSigningKeyError
+        subject = Subject(
+            global_user_id=self.global_user_id(caller.user.id),
+            credential=f"pat:{caller.credential.id}",
+            generation=caller.user.grant_generation,
+        )
+        claims = rules.direct_claims(
+            subject,
+            self._grant,
+            issuer=self._issuer,
+            instance_id=self._identity.instance_id,
+            jti=jti,
+            now=now,
+        )
+        return AccessToken(
+            text=rules.sign(claims, self._open(sealed), kid=sealed.kid),
+            expires_at=now.replace(microsecond=0) + rules.DIRECT_LIFETIME,
+            headers=self._headers(subject),
+        )
+
+    def global_user_id(self, user_id: int) -> str:
+        """The user's name outside the instance."""
+        return rules.global_user_id(
+            self._subject_key, instance_id=self._identity.instance_id, user_id=user_id
+        )
+
+    def check(self, session: Session) -> None:
+        """Passes when a token could be minted now.
+
+        Raises:
+            NoSigningKeyError: there is no key to sign with.
+            SealBrokenError: the key cannot be opened.
+        """
+        sealed = tables.current_key(session)
+        if sealed is None:
+            raise NoSigningKeyError
+        self._open(sealed)
+
+    def _open(self, sealed: tables.SealedSigningKey) -> RSAPrivateKey:
+        # Two threads may both open a new key once; the assignment itself is atomic.
+        opened = self._opened
+        if opened is None or opened[0] != sealed.kid:
+            place = tables.place_of(sealed.kid)
+            text = self._sealer.unseal(sealed.sealed_private_key, place)
+            opened = self._opened = (sealed.kid, rules.private_key(text))
+        return opened[1]
+
+    def _headers(self, subject: Subject) -> dict[str, str]:
+        return {
+            headers.AUTHENTICATION_TYPE: "oidc",
+            headers.INSTANCE_ID: self._identity.instance_id,
+            headers.GLOBAL_USER_ID: subject.global_user_id,
+            headers.REALM: "self-managed",
+            "X-Gitlab-Version": self._version,
+            "X-Gitlab-Host-Name": urlsplit(self._issuer).hostname or "",
+        }
+
+
+def published_keys(session: Session) -> Sequence[PublicKey]:
+    """The keys that a verifier must know: also those that sign soon, or signed until lately."""
+    return tables.public_keys(session)
+
+
+def ensure_signing_key(session: Session, sealer: Sealer, *, now: datetime) -> bool:
+    """Gives a new instance its first signing key; tells whether it did."""
+    if tables.current_key(session) is not None:
+        return False
+    key = rules.generate_key()
+    public = rules.public_half(key)
+    sealed = sealer.seal(rules.private_bytes(key), tables.place_of(public.kid))
+    tables.add_key(session, public, sealed, state="current", now=now)
+    publish(session, TOPIC, {"kid": public.kid, "change": "created"}, now=now)
+    return True

@@ -1,0 +1,173 @@
+"""The rows of users and personal access tokens."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import cast
+
+from sqlalchemy import Column, ForeignKey, Integer, func
+from sqlmodel import Field, col, select, update
+
+from appliance.accounts.rules import PersonalAccessToken, Scope, User, UserState
+from appliance.storage.engine import Row, Session
+from appliance.storage.paging import Page, Slice, cut
+
+
+class UserRow(Row, table=True):
+    """A user; `username_key` and `email_key` are folded, so that case makes no second user."""
+
+    __tablename__ = "users"
+    # A deleted user's number must not come back: tokens and events name it.
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012  # SQLAlchemy's own name
+
+    id: int | None = Field(default=None, primary_key=True)
+    username: str
+    username_key: str = Field(unique=True)
+    name: str
+    email: str
+    email_key: str = Field(unique=True)
+    state: str
+    is_admin: bool
+    grant_generation: int = 0
+    password_hash: str | None = None
+    created_at: datetime
+    updated_at: datetime
+
+
+class PersonalAccessTokenRow(Row, table=True):
+    """A credential; `digest` is SHA-256 of the whole text, `scopes` is space-separated."""
+
+    __tablename__ = "personal_access_tokens"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012  # SQLAlchemy's own name
+
+    id: int | None = Field(default=None, primary_key=True)
+    user_id: int = Field(
+        sa_column=Column(
+            Integer, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True
+        )
+    )
+    name: str
+    digest: str = Field(unique=True)
+    scopes: str
+    created_at: datetime
+    expires_on: date
+    last_used_at: datetime | None = None
+    is_revoked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPat:
+    """A personal access token on its way into the table."""
+
+    user_id: int
+    name: str
+    digest: str
+    scopes: frozenset[Scope]
+    expires_on: date
+
+
+def fold(text: str) -> str:
+    """The form in which two usernames or emails count as one."""
+    return text.casefold()
+
+
+def user_of(row: UserRow) -> User:
+    """The row as a value."""
+    assert row.id is not None  # noqa: S101  # it comes from the database
+    return User(
+        id=row.id,
+        username=row.username,
+        name=row.name,
+        email=row.email,
+        state=cast("UserState", row.state),
+        is_admin=row.is_admin,
+        grant_generation=row.grant_generation,
+        created_at=row.created_at,
+    )
+
+
+def pat_of(row: PersonalAccessTokenRow) -> PersonalAccessToken:
+    """The row as a value, without its digest."""
+    assert row.id is not None  # noqa: S101  # it comes from the database
+    return PersonalAccessToken(
+        id=row.id,
+        user_id=row.user_id,
+        name=row.name,
+        scopes=frozenset(Scope(scope) for scope in row.scopes.split()),
+        created_at=row.created_at,
+        expires_on=row.expires_on,
+        last_used_at=row.last_used_at,
+        is_revoked=row.is_revoked,
+    )
+
+
+def user_row(session: Session, user_id: int) -> UserRow | None:
+    """The user's row, for changing it."""
+    return session.get(UserRow, user_id)
+
+
+def user_row_named(session: Session, username: str) -> UserRow | None:
+    """The row of the user with that name, whatever its case."""
+    return session.exec(select(UserRow).where(UserRow.username_key == fold(username))).first()
+
+
+def taken_field(
+    session: Session, *, username: str | None, email: str | None, besides: int | None
+) -> str | None:
+    """Which of the two another user than `besides` already has."""
+    for field, column, text in (
+        ("username", UserRow.username_key, username),
+        ("email", UserRow.email_key, email),
+    ):
+        if text is not None:
+            found = session.exec(select(UserRow.id).where(column == fold(text))).first()
+            if found is not None and found != besides:
+                return field
+    return None
+
+
+def user_page(session: Session, page: Page, *, username: str | None) -> Slice[User]:
+    """A page of all users, or of the one with that name, oldest first."""
+    query = select(UserRow).order_by(col(UserRow.id))
+    if username is not None:
+        query = query.where(UserRow.username_key == fold(username))
+    rows = cut(session, query, page)
+    return Slice(items=[user_of(row) for row in rows.items], page=page, total=rows.total)
+
+
+def count_active_admins(session: Session) -> int:
+    """How many users can administer the instance."""
+    query = select(func.count()).select_from(UserRow)
+    return session.exec(query.where(col(UserRow.is_admin), UserRow.state == "active")).one()
+
+
+def add_pat(session: Session, new: NewPat, *, now: datetime) -> PersonalAccessToken:
+    """Stores a personal access token."""
+    row = PersonalAccessTokenRow(
+        user_id=new.user_id,
+        name=new.name,
+        digest=new.digest,
+        scopes=" ".join(sorted(new.scopes)),
+        created_at=now,
+        expires_on=new.expires_on,
+    )
+    session.add(row)
+    session.flush()
+    return pat_of(row)
+
+
+def find_credential(session: Session, digest: str) -> tuple[User, PersonalAccessToken] | None:
+    """The token with that digest, and whose it is."""
+    query = (
+        select(UserRow, PersonalAccessTokenRow)
+        .where(PersonalAccessTokenRow.digest == digest)
+        .where(UserRow.id == PersonalAccessTokenRow.user_id)
+    )
+    found: Sequence[tuple[UserRow, PersonalAccessTokenRow]] = session.exec(query).all()
+    return (user_of(found[0][0]), pat_of(found[0][1])) if found else None
+
+
+def note_use(session: Session, pat_id: int, *, now: datetime) -> None:
+    """Sets when a token was last used."""
+    change = update(PersonalAccessTokenRow).where(col(PersonalAccessTokenRow.id) == pat_id)
+    session.exec(change.values(last_used_at=now))

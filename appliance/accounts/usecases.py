@@ -1,0 +1,226 @@
+"""What people and the set-up do with users and personal access tokens."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from argon2 import PasswordHasher
+
+from appliance.accounts import rules, tables
+from appliance.accounts.errors import LastAdminError, TakenError, UnauthorizedError
+from appliance.accounts.rules import Caller, PersonalAccessToken, Profile, Scope, User
+from appliance.errors import NotFoundError
+from appliance.storage.engine import Session
+from appliance.storage.outbox import publish
+from appliance.storage.paging import Page, Slice
+
+TOPIC = "user"
+PASSWORD_RANDOM_BYTES = 18
+
+_hasher = PasswordHasher()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatRequest:
+    """A wish for a personal access token; `secret` is its text, which only the caller keeps."""
+
+    name: str
+    scopes: frozenset[Scope]
+    secret: str
+    expires_on: date | None = None
+
+    def __repr__(self) -> str:
+        return f"PatRequest(name={self.name!r})"
+
+
+def hash_password(password: str) -> str:
+    """Argon2id; takes about a tenth of a second, so never on an event loop or in a transaction."""
+    return _hasher.hash(password)
+
+
+def generate_password() -> str:
+    """A password nobody has to think up, of 144 random bits."""
+    return secrets.token_urlsafe(PASSWORD_RANDOM_BYTES)
+
+
+def generate_pat() -> str:
+    """The text of a fresh personal access token."""
+    return rules.format_pat(secrets.token_bytes(rules.PAT_RANDOM_BYTES))
+
+
+def authenticate(session: Session, pat: str, *, now: datetime) -> Caller:
+    """Who presents the well-formed token `pat`.
+
+    Raises:
+        UnauthorizedError: nobody has it, or it is revoked or expired.
+        UserBlockedError: its user is blocked.
+    """
+    found = tables.find_credential(session, rules.pat_digest(pat))
+    if found is None:
+        raise UnauthorizedError(reason="credential_unknown")
+    caller = Caller(user=found[0], credential=found[1])
+    rules.check_credential(caller, at=now)
+    return caller
+
+
+def note_use(session: Session, credential: PersonalAccessToken, *, now: datetime) -> None:
+    """Remembers that a token is in use."""
+    tables.note_use(session, credential.id, now=now)
+
+
+def list_users(session: Session, page: Page, *, username: str | None = None) -> Slice[User]:
+    """A page of users, oldest first."""
+    return tables.user_page(session, page, username=username)
+
+
+def get_user(session: Session, user_id: int) -> User:
+    """One user.
+
+    Raises:
+        NotFoundError: no such user.
+    """
+    return tables.user_of(_row(session, user_id))
+
+
+def get_user_named(session: Session, username: str) -> User:
+    """The user with that name, whatever its case.
+
+    Raises:
+        NotFoundError: no such user.
+    """
+    row = tables.user_row_named(session, username)
+    if row is None:
+        raise NotFoundError(what="User")
+    return tables.user_of(row)
+
+
+def create_user(
+    session: Session, profile: Profile, *, password_hash: str | None, now: datetime
+) -> User:
+    """Makes a user.
+
+    Raises:
+        InvalidFieldsError: a field is missing or cannot be used.
+        TakenError: the username or email belongs to somebody.
+    """
+    new = rules.complete(profile)
+    rules.check_profile(profile)
+    _check_free(session, profile, besides=None)
+    row = tables.UserRow(
+        username=new.username,
+        username_key=tables.fold(new.username),
+        name=new.name,
+        email=new.email,
+        email_key=tables.fold(new.email),
+        state=new.state,
+        is_admin=new.is_admin,
+        password_hash=password_hash,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(row)
+    session.flush()
+    user = tables.user_of(row)
+    _announce(session, user, "created", now=now)
+    return user
+
+
+def change_user(
+    session: Session,
+    user_id: int,
+    profile: Profile,
+    *,
+    password_hash: str | None,
+    now: datetime,
+) -> User:
+    """Changes what `profile` names; a change of role or state raises the grant generation.
+
+    Raises:
+        NotFoundError: no such user.
+        InvalidFieldsError: a field cannot be used.
+        TakenError: the username or email belongs to somebody else.
+        LastAdminError: no active admin would be left.
+    """
+    row = _row(session, user_id)
+    before = tables.user_of(row)
+    rules.check_profile(profile)
+    _check_free(session, profile, besides=user_id)
+    if rules.stops_being_active_admin(before, profile):
+        _check_another_admin(session)
+    if profile.username is not None:
+        row.username, row.username_key = profile.username, tables.fold(profile.username)
+    if profile.email is not None:
+        row.email, row.email_key = profile.email, tables.fold(profile.email)
+    row.name = profile.name if profile.name is not None else row.name
+    row.is_admin = profile.is_admin if profile.is_admin is not None else row.is_admin
+    row.state = profile.state or row.state
+    row.password_hash = password_hash or row.password_hash
+    row.grant_generation += int(rules.grant_changes(before, profile))
+    row.updated_at = now
+    session.flush()
+    after = tables.user_of(row)
+    _announce(session, after, "changed", now=now)
+    return after
+
+
+def delete_user(session: Session, user_id: int, *, now: datetime) -> None:
+    """Removes a user and their personal access tokens.
+
+    Raises:
+        NotFoundError: no such user.
+        LastAdminError: no active admin would be left.
+    """
+    row = _row(session, user_id)
+    user = tables.user_of(row)
+    if rules.is_active_admin(user):
+        _check_another_admin(session)
+    session.delete(row)
+    session.flush()
+    _announce(session, user, "deleted", now=now)
+
+
+def create_pat(
+    session: Session, user_id: int, request: PatRequest, *, now: datetime
+) -> PersonalAccessToken:
+    """Gives a user a personal access token; without an end it works for a year.
+
+    Raises:
+        NotFoundError: no such user.
+        InvalidFieldsError: a field cannot be used.
+    """
+    expires_on = request.expires_on or now.date() + rules.PAT_LIFETIME
+    rules.check_pat_request(request.name, request.scopes, expires_on=expires_on, today=now.date())
+    user = get_user(session, user_id)
+    new = tables.NewPat(
+        user_id=user.id,
+        name=request.name,
+        digest=rules.pat_digest(request.secret),
+        scopes=request.scopes,
+        expires_on=expires_on,
+    )
+    return tables.add_pat(session, new, now=now)
+
+
+def _row(session: Session, user_id: int) -> tables.UserRow:
+    row = tables.user_row(session, user_id)
+    if row is None:
+        raise NotFoundError(what="User")
+    return row
+
+
+def _check_free(session: Session, profile: Profile, *, besides: int | None) -> None:
+    taken = tables.taken_field(
+        session, username=profile.username, email=profile.email, besides=besides
+    )
+    if taken is not None:
+        raise TakenError(taken)
+
+
+def _check_another_admin(session: Session) -> None:
+    if tables.count_active_admins(session) <= 1:
+        raise LastAdminError
+
+
+def _announce(session: Session, user: User, change: str, *, now: datetime) -> None:
+    payload = {"id": user.id, "change": change, "generation": user.grant_generation}
+    publish(session, TOPIC, payload, now=now)

@@ -1,0 +1,40 @@
+"""What can go wrong between a gateway and the instance."""
+
+from appliance.errors import ApplianceError
+
+
+class AssertionRefusedError(ApplianceError):
+    """The caller is not a registered gateway that speaks now; the reason is for the log alone."""
+
+    code = "invalid_assertion"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("401 Unauthorized")
+        self.reason = reason
+
+
+class ReportRefusedError(ApplianceError):
+    """A gateway's report cannot be read."""
+
+    code = "invalid_report"
+
+    def __init__(self) -> None:
+        super().__init__("The report is not of the form that this instance reads.")
+
+
+class GatewayKeyInvalidError(ApplianceError):
+    """A public key that a gateway would be registered with is no key."""
+
+    code = "invalid_gateway_key"
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"The gateway's {field} is not 32 bytes as base64url without padding.")
+
+
+class NoFeedKeyError(ApplianceError):
+    """There is no key to sign feed documents with."""
+
+    code = "no_feed_key"
+
+    def __init__(self) -> None:
+        super().__init__("The instance has no feed key, so it cannot sign for gateways.")

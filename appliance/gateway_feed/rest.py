@@ -1,0 +1,79 @@
+"""The gateway feed over REST."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from litestar import Request, get, post
+from litestar.di import NamedDependency
+from litestar.response import Response
+
+from appliance.accounts.rules import Access
+from appliance.gateway_feed import rules, usecases
+from appliance.storage.engine import Db, Session
+from appliance.storage.identity import Identity
+from appliance.storage.sealing import Sealer
+from gateway.contract.feed import FEED_PATH, REPORT_PATH
+
+Clock = Callable[[], datetime]
+
+
+async def _accept(
+    request: Request[Any, Any, Any], db: Db, identity: Identity, *, now: datetime
+) -> rules.AcceptedAssertion:
+    authorization = request.headers.get("authorization")
+    return await db.read(
+        lambda session: usecases.authenticate(
+            session, authorization, instance_id=identity.instance_id, now=now
+        )
+    )
+
+
+@get(FEED_PATH, opt={"access": Access.GATEWAY})
+async def get_feed(
+    *,
+    request: Request[Any, Any, Any],
+    db: NamedDependency[Db],
+    identity: NamedDependency[Identity],
+    sealer: NamedDependency[Sealer],
+    clock: NamedDependency[Clock],
+) -> Response[bytes]:
+    """The newest document for the gateway that asks, or 304."""
+    now = clock()
+    assertion = await _accept(request, db, identity, now=now)
+    gateway = await db.write(lambda session: usecases.use_assertion(session, assertion, now=now))
+    held = request.headers.get("if-none-match")
+    answer = await db.read(
+        lambda session: usecases.read_feed(
+            session, gateway, if_none_match=held, sealer=sealer, now=now
+        )
+    )
+    headers = {"etag": answer.entity_tag, "cache-control": "no-store"}
+    if answer.signed is None:
+        return Response(b"", status_code=304, headers=headers)
+    body = msgspec.json.encode(answer.signed)
+    return Response(body, media_type="application/json", headers=headers)
+
+
+@post(REPORT_PATH, opt={"access": Access.GATEWAY}, status_code=204)
+async def post_report(
+    *,
+    request: Request[Any, Any, Any],
+    db: NamedDependency[Db],
+    identity: NamedDependency[Identity],
+    clock: NamedDependency[Clock],
+) -> None:
+    """Keeps what the gateway says of itself."""
+    now = clock()
+    assertion = await _accept(request, db, identity, now=now)
+    report = rules.parse_report(await request.body())
+
+    def store(session: Session) -> None:
+        gateway = usecases.use_assertion(session, assertion, now=now)
+        usecases.store_report(session, gateway, report)
+
+    await db.write(store)
+
+
+handlers = (get_feed, post_report)

@@ -1,0 +1,1 @@
+"""The models that the organisation runs itself: where they answer, and with which API key."""

@@ -1,0 +1,143 @@
+"""Self-hosted models over REST, for admins; an API key goes in and never comes out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import anyio.to_thread
+from litestar import Request, delete, get, post, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.response import Response
+from pydantic import BaseModel, ConfigDict, StrictStr
+
+from appliance.accounts.rules import Access
+from appliance.self_hosted_models import rules, usecases
+from appliance.self_hosted_models.rules import Description, SelfHostedModel
+from appliance.storage.engine import Db
+from appliance.storage.paging import DEFAULT_PER_PAGE, Page
+from appliance.storage.sealing import Sealer
+from gateway.contract.addresses import Network
+
+Clock = Callable[[], datetime]
+PATH = "/api/v4/ai/self_hosted_models"
+
+
+class ModelBody(BaseModel):
+    """A model as a client describes it; what is left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    ref: StrictStr | None = None
+    name: StrictStr | None = None
+    family: StrictStr | None = None
+    endpoint: StrictStr | None = None
+    identifier: StrictStr | None = None
+    provider: StrictStr | None = None
+    api_key: StrictStr | None = None
+
+    def description(self) -> Description:
+        """The same in the product's words; `"api_key": null` removes the key."""
+        removes_key = "api_key" in self.model_fields_set and self.api_key is None
+        fields = self.model_dump()
+        return Description(**{**fields, "api_key": "" if removes_key else self.api_key})
+
+
+async def _checked(description: Description, networks: Sequence[Network]) -> Description:
+    if description.endpoint is None:
+        return description
+    # Resolving may take seconds, so it is done before a transaction and outside the event loop.
+    url = description.endpoint
+    endpoint = await anyio.to_thread.run_sync(
+        lambda: rules.checked_endpoint(url, networks=networks, resolve=usecases.resolve)
+    )
+    return replace(description, endpoint=endpoint)
+
+
+@get(PATH, opt={"access": Access.ADMIN})
+async def list_models(
+    *,
+    request: Request[Any, Any, Any],
+    db: NamedDependency[Db],
+    public_url: NamedDependency[str],
+    page: FromQuery[int] = 1,
+    per_page: FromQuery[int] = DEFAULT_PER_PAGE,
+) -> Response[list[dict[str, Any]]]:
+    """The models, oldest first."""
+    asked = Page.asked(page, per_page)
+    found = await db.read(lambda session: usecases.list_models(session, asked))
+    return Response(
+        [_show(model) for model in found.items],
+        headers=found.headers(f"{public_url}{request.url.path}"),
+    )
+
+
+@post(PATH, opt={"access": Access.ADMIN})
+async def create_model(
+    *,
+    data: JSONBody[ModelBody],
+    db: NamedDependency[Db],
+    sealer: NamedDependency[Sealer],
+    networks: NamedDependency[Sequence[Network]],
+    clock: NamedDependency[Clock],
+) -> dict[str, Any]:
+    """Registers a model."""
+    description = await _checked(data.description(), networks)
+    model = await db.write(
+        lambda session: usecases.create_model(session, description, sealer=sealer, now=clock())
+    )
+    return _show(model)
+
+
+@get(f"{PATH}/{{model_id:int}}", opt={"access": Access.ADMIN})
+async def get_model(*, model_id: FromPath[int], db: NamedDependency[Db]) -> dict[str, Any]:
+    """One model."""
+    return _show(await db.read(lambda session: usecases.get_model(session, model_id)))
+
+
+@put(f"{PATH}/{{model_id:int}}", opt={"access": Access.ADMIN})
+async def change_model(
+    *,
+    model_id: FromPath[int],
+    data: JSONBody[ModelBody],
+    db: NamedDependency[Db],
+    sealer: NamedDependency[Sealer],
+    networks: NamedDependency[Sequence[Network]],
+    clock: NamedDependency[Clock],
+) -> dict[str, Any]:
+    """Changes what the body names."""
+    description = await _checked(data.description(), networks)
+    model = await db.write(
+        lambda session: usecases.change_model(
+            session, model_id, description, sealer=sealer, now=clock()
+        )
+    )
+    return _show(model)
+
+
+@delete(f"{PATH}/{{model_id:int}}", opt={"access": Access.ADMIN})
+async def delete_model(
+    *, model_id: FromPath[int], db: NamedDependency[Db], clock: NamedDependency[Clock]
+) -> None:
+    """Removes a model."""
+    await db.write(lambda session: usecases.delete_model(session, model_id, now=clock()))
+
+
+def _show(model: SelfHostedModel) -> dict[str, Any]:
+    return {
+        "id": model.id,
+        "ref": model.ref,
+        "name": model.name,
+        "family": model.family,
+        "endpoint": model.endpoint,
+        "identifier": model.identifier,
+        "provider": model.provider,
+        "has_api_key": model.has_api_key,
+        "local": model.is_local,
+        "created_at": model.created_at.isoformat(),
+        "updated_at": model.updated_at.isoformat(),
+    }
+
+
+handlers = (list_models, create_model, get_model, change_model, delete_model)

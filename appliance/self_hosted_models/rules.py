@@ -1,0 +1,189 @@
+"""What a self-hosted model is, and what can be said of one."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from appliance.errors import InvalidFieldsError
+from appliance.self_hosted_models.errors import EndpointNotAllowedError
+from gateway.contract.addresses import (
+    EndpointRefusedError,
+    Network,
+    check_addresses,
+    parse_endpoint,
+)
+
+Resolve = Callable[[str, int], Sequence[str]]
+
+# The families whose prompts the product knows, in the real system's order.
+FAMILIES = (
+    "mistral",
+    "llama3",
+    "codegemma",
+    "codestral",
+    "codellama",
+    "deepseekcoder",
+    "claude_3",
+    "gpt",
+    "mixtral",
+    "general",
+)
+DEFAULT_FAMILY = "general"
+DEFAULT_PROVIDER = "shm"
+MAX_TEXT_CHARS = 255
+MAX_API_KEY_CHARS = 4096
+
+REF = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/:-]{0,253}[A-Za-z0-9])?")
+API_KEY = re.compile(r"[\x21-\x7e]+")  # what may stand in an Authorization header
+SAME_SEPARATOR = str.maketrans("_/", "--")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelfHostedModel:
+    """A registered model; `is_local` marks the one that this box's own set-up looks after."""
+
+    id: int
+    ref: str
+    name: str
+    family: str
+    endpoint: str
+    identifier: str
+    provider: str
+    has_api_key: bool
+    is_local: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What can be said of a model; None leaves a thing as it is, an empty API key removes it."""
+
+    ref: str | None = None
+    name: str | None = None
+    family: str | None = None
+    endpoint: str | None = None
+    identifier: str | None = None
+    provider: str | None = None
+    api_key: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Description(ref={self.ref!r})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewModel:
+    """A description with everything that a model cannot be without."""
+
+    ref: str
+    name: str
+    family: str
+    endpoint: str
+    identifier: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedModel:
+    """A model with its API key in clear, for sealing it to a gateway at once."""
+
+    model: SelfHostedModel
+    api_key: str | None
+
+    def __repr__(self) -> str:
+        return f"ServedModel(ref={self.model.ref!r})"
+
+
+def ref_key(ref: str) -> str:
+    """The form in which two refs count as one: case and `-`, `_`, `/` make no difference."""
+    return ref.casefold().translate(SAME_SEPARATOR)
+
+
+def complete(description: Description) -> NewModel:
+    """The description of a new model, with the family and provider that most have.
+
+    Raises:
+        InvalidFieldsError: something that a model cannot be without is missing.
+    """
+    match description:
+        case Description(
+            ref=str(ref), name=str(name), endpoint=str(endpoint), identifier=str(identifier)
+        ):
+            return NewModel(
+                ref=ref,
+                name=name,
+                family=description.family or DEFAULT_FAMILY,
+                endpoint=endpoint,
+                identifier=identifier,
+                provider=description.provider or DEFAULT_PROVIDER,
+            )
+        case _:
+            needed = ("ref", "name", "endpoint", "identifier")
+            missing = [name for name in needed if getattr(description, name) is None]
+            raise InvalidFieldsError(dict.fromkeys(missing, "is required"))
+
+
+def check_description(description: Description, *, providers: frozenset[str]) -> None:
+    """Passes when everything that is said can be used; the endpoint is checked apart.
+
+    Raises:
+        InvalidFieldsError: with a sentence for each field at fault.
+    """
+    checks = {
+        "ref": _problem_of_ref(description.ref),
+        "name": _problem_of_text(description.name),
+        "identifier": _problem_of_text(description.identifier),
+        "family": _problem_of_choice(description.family, FAMILIES),
+        "provider": _problem_of_choice(description.provider, sorted(providers)),
+        "api_key": _problem_of_api_key(description.api_key),
+    }
+    problems = {name: problem for name, problem in checks.items() if problem is not None}
+    if problems:
+        raise InvalidFieldsError(problems)
+
+
+def _problem_of_ref(ref: str | None) -> str | None:
+    if ref is None or REF.fullmatch(ref):
+        return None
+    return (
+        "must be 1 to 255 letters, digits, '.', '_', '-', ':' or '/', "
+        "and begin and end with a letter or digit"
+    )
+
+
+def _problem_of_text(text: str | None) -> str | None:
+    if text is None or (text.strip() and len(text) <= MAX_TEXT_CHARS and text.isprintable()):
+        return None
+    return f"must be 1 to {MAX_TEXT_CHARS} printable characters"
+
+
+def _problem_of_choice(text: str | None, choices: Sequence[str]) -> str | None:
+    if text is None or text in choices:
+        return None
+    return f"must be one of {', '.join(choices)}"
+
+
+def _problem_of_api_key(api_key: str | None) -> str | None:
+    if not api_key or (len(api_key) <= MAX_API_KEY_CHARS and API_KEY.fullmatch(api_key)):
+        return None
+    return f"must be 1 to {MAX_API_KEY_CHARS} visible ASCII characters"
+
+
+def checked_endpoint(url: str, *, networks: Sequence[Network], resolve: Resolve) -> str:
+    """The endpoint's URL without a trailing slash; `resolve` gives the addresses of a host.
+
+    Raises:
+        EndpointNotAllowedError: not a usable URL, or an address outside `networks`.
+    """
+    try:
+        endpoint = parse_endpoint(url)
+        try:
+            addresses = resolve(endpoint.host, endpoint.port)
+        except (OSError, UnicodeError) as cause:
+            reason = f"The host {endpoint.host} cannot be resolved."
+            raise EndpointRefusedError(reason) from cause
+        check_addresses(endpoint, addresses, networks)
+    except EndpointRefusedError as cause:
+        raise EndpointNotAllowedError(cause.reason) from cause
+    return endpoint.url

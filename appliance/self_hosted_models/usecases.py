@@ -1,0 +1,206 @@
+"""What an AI admin and the set-up do with self-hosted models, and what the feed reads of them."""
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from appliance.errors import NotFoundError
+from appliance.self_hosted_models import rules, tables
+from appliance.self_hosted_models.errors import RefTakenError
+from appliance.self_hosted_models.rules import Description, SelfHostedModel, ServedModel
+from appliance.storage.engine import Session
+from appliance.storage.outbox import publish
+from appliance.storage.paging import Page, Slice
+from appliance.storage.sealing import Place, Sealer
+from gateway.contract.catalog import load_catalog
+
+TOPIC = "self_hosted_model"
+FIELDS = ("ref", "name", "family", "endpoint", "identifier", "provider")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalModelResult:
+    """What the set-up did with its model: made it, or changed the named fields of it."""
+
+    is_new: bool
+    changed: Sequence[str]
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """All addresses of a host; blocks, for up to the resolver's patience.
+
+    Raises:
+        OSError: the host has none, or nobody can tell.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return sorted({str(address[0]) for *_, address in found})
+
+
+def list_models(session: Session, page: Page) -> Slice[SelfHostedModel]:
+    """A page of the models, oldest first."""
+    return tables.model_page(session, page)
+
+
+def get_model(session: Session, model_id: int) -> SelfHostedModel:
+    """One model.
+
+    Raises:
+        NotFoundError: no such model.
+    """
+    return tables.model_of(_row(session, model_id))
+
+
+def create_model(
+    session: Session, description: Description, *, sealer: Sealer, now: datetime
+) -> SelfHostedModel:
+    """Registers a model; its endpoint has been checked by `rules.checked_endpoint`.
+
+    Raises:
+        InvalidFieldsError: a field is missing or cannot be used.
+        RefTakenError: another model has the ref.
+    """
+    row = _create(session, description, sealer=sealer, now=now)
+    return tables.model_of(row)
+
+
+def change_model(
+    session: Session, model_id: int, description: Description, *, sealer: Sealer, now: datetime
+) -> SelfHostedModel:
+    """Changes what `description` names; a new endpoint has been checked before.
+
+    Raises:
+        NotFoundError: no such model.
+        InvalidFieldsError: a field cannot be used.
+        RefTakenError: another model has the ref.
+    """
+    row = _row(session, model_id)
+    _change(session, row, description, sealer=sealer, now=now)
+    return tables.model_of(row)
+
+
+def delete_model(session: Session, model_id: int, *, now: datetime) -> None:
+    """Removes a model.
+
+    Raises:
+        NotFoundError: no such model.
+    """
+    row = _row(session, model_id)
+    session.delete(row)
+    session.flush()
+    _announce(session, row, "deleted", now=now)
+
+
+def ensure_local_model(
+    session: Session, description: Description, *, sealer: Sealer, now: datetime
+) -> LocalModelResult:
+    """Registers the model of this box, or takes over what changed of it.
+
+    Raises:
+        InvalidFieldsError: a field is missing or cannot be used.
+        RefTakenError: a model that somebody else registered has the ref.
+    """
+    row = tables.local_row(session)
+    if row is None:
+        row = _create(session, description, sealer=sealer, now=now)
+        row.is_local = True
+        session.flush()
+        return LocalModelResult(is_new=True, changed=())
+    changed = _change(session, row, description, sealer=sealer, now=now)
+    return LocalModelResult(is_new=False, changed=changed)
+
+
+def served_models(session: Session, sealer: Sealer) -> Sequence[ServedModel]:
+    """Every model, with its API key in clear, by ref."""
+    return [
+        ServedModel(model=tables.model_of(row), api_key=_api_key(row, sealer))
+        for row in tables.all_rows(session)
+    ]
+
+
+def all_models(session: Session) -> Sequence[SelfHostedModel]:
+    """Every model, by ref."""
+    return [tables.model_of(row) for row in tables.all_rows(session)]
+
+
+def _row(session: Session, model_id: int) -> tables.SelfHostedModelRow:
+    row = tables.model_row(session, model_id)
+    if row is None:
+        raise NotFoundError(what="Self-Hosted Model")
+    return row
+
+
+def _check(session: Session, description: Description, *, besides: int | None) -> None:
+    rules.check_description(description, providers=frozenset(load_catalog().providers))
+    if description.ref and tables.has_ref(session, description.ref, besides=besides):
+        raise RefTakenError
+
+
+def _create(
+    session: Session, description: Description, *, sealer: Sealer, now: datetime
+) -> tables.SelfHostedModelRow:
+    new = rules.complete(description)
+    _check(session, description, besides=None)
+    row = tables.SelfHostedModelRow(
+        ref=new.ref,
+        ref_key=rules.ref_key(new.ref),
+        name=new.name,
+        family=new.family,
+        endpoint=new.endpoint,
+        identifier=new.identifier,
+        provider=new.provider,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(row)
+    session.flush()
+    _set_api_key(row, description.api_key or None, sealer)
+    session.flush()
+    _announce(session, row, "created", now=now)
+    return row
+
+
+def _change(
+    session: Session,
+    row: tables.SelfHostedModelRow,
+    description: Description,
+    *,
+    sealer: Sealer,
+    now: datetime,
+) -> Sequence[str]:
+    _check(session, description, besides=row.id)
+    changed = [
+        field for field in FIELDS if getattr(description, field) not in {None, getattr(row, field)}
+    ]
+    for field in changed:
+        setattr(row, field, getattr(description, field))
+    row.ref_key = rules.ref_key(row.ref)
+    if description.api_key is not None and (description.api_key or None) != _api_key(row, sealer):
+        _set_api_key(row, description.api_key or None, sealer)
+        changed.append("api_key")
+    if changed:
+        row.updated_at = now
+        session.flush()
+        _announce(session, row, "changed", now=now)
+    return changed
+
+
+def _api_key(row: tables.SelfHostedModelRow, sealer: Sealer) -> str | None:
+    if row.sealed_api_key is None:
+        return None
+    return sealer.unseal(row.sealed_api_key, _place(row)).decode("ascii")
+
+
+def _set_api_key(row: tables.SelfHostedModelRow, api_key: str | None, sealer: Sealer) -> None:
+    row.sealed_api_key = sealer.seal(api_key.encode("ascii"), _place(row)) if api_key else None
+
+
+def _place(row: tables.SelfHostedModelRow) -> Place:
+    assert row.id is not None  # noqa: S101  # flushed before
+    return tables.place_of(row.id)
+
+
+def _announce(
+    session: Session, row: tables.SelfHostedModelRow, change: str, *, now: datetime
+) -> None:
+    publish(session, TOPIC, {"id": row.id, "ref": row.ref, "change": change}, now=now)
