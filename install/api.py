@@ -1,0 +1,125 @@
+"""Asks the instance and the gateway over HTTP, on this machine, never through a proxy."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from install.errors import InstanceRefusedError, NotInstalledError, UnreachableError
+
+TIMEOUT_S = 10.0
+UNAUTHORIZED = 401
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessToken:
+    """What the instance minted; `expires_at` is in seconds since the epoch."""
+
+    value: str
+    expires_at: int
+    base_url: str
+    headers: dict[str, str]
+
+    def __repr__(self) -> str:
+        """Without the value."""
+        return f"AccessToken(expires_at={self.expires_at})"
+
+
+class Instance:
+    """The instance's REST interface, with the admin's personal access token."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url = url
+        self._client = httpx.Client(
+            base_url=url,
+            headers={"PRIVATE-TOKEN": token},
+            timeout=TIMEOUT_S,
+            trust_env=False,
+        )
+
+    def mint(self) -> AccessToken:
+        """Gets an access token for the gateway."""
+        found = self.ask("POST", "/api/v4/ai/access_tokens")
+        return AccessToken(
+            value=found["token"],
+            expires_at=int(found["expires_at"]),
+            base_url=found["base_url"],
+            headers=dict(found.get("headers") or {}),
+        )
+
+    def models(self) -> list[dict[str, Any]]:
+        """The registered self-hosted models."""
+        found = self.ask("GET", "/api/v4/ai/self_hosted_models?per_page=100")
+        return list(found)
+
+    def add_model(self, fields: dict[str, str]) -> dict[str, Any]:
+        """Registers a model; the instance checks its endpoint's address."""
+        return dict(self.ask("POST", "/api/v4/ai/self_hosted_models", fields))
+
+    def remove_model(self, number: int) -> None:
+        """Takes a model off the list."""
+        self.ask("DELETE", f"/api/v4/ai/self_hosted_models/{number}")
+
+    def ask(self, method: str, path: str, body: dict[str, str] | None = None) -> Any:
+        """One request; the answer's JSON, or None where it has no body.
+
+        Raises:
+            UnreachableError: there was no answer.
+            InstanceRefusedError: with the instance's own code and sentence.
+        """
+        try:
+            answer = self._client.request(method, path, json=body)
+        except httpx.HTTPError as cause:
+            sentence = f"The instance does not answer at {self._url}; see `casemate status`."
+            raise UnreachableError(sentence) from cause
+        if answer.is_success:
+            return answer.json() if answer.content else None
+        raise _refusal(answer)
+
+    def close(self) -> None:
+        """Closes its connections."""
+        self._client.close()
+
+
+def _refusal(answer: httpx.Response) -> InstanceRefusedError:
+    try:
+        body = answer.json()
+    except ValueError:
+        body = {}
+    said = body.get("message") if isinstance(body, dict) else None
+    code = body.get("code") if isinstance(body, dict) else None
+    if isinstance(said, dict):
+        said = "; ".join(f"{name}: {text}" for name, text in said.items())
+    sentence = f"The instance refused: {said or f'status {answer.status_code}'}."
+    if answer.status_code == UNAUTHORIZED:
+        sentence += " Make a new token with `casemate users token`."
+    return InstanceRefusedError(sentence.replace("..", "."), str(code or answer.status_code))
+
+
+@contextmanager
+def instance(url: str, token_file: Path) -> Iterator[Instance]:
+    """The instance, for a block, with the token that lies in a file.
+
+    Raises:
+        NotInstalledError: there is no such file.
+    """
+    try:
+        token = token_file.read_text("utf-8").strip()
+    except FileNotFoundError:
+        raise NotInstalledError(token_file.parent.parent) from None
+    found = Instance(url, token)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def is_ready(url: str, *, get: Callable[..., httpx.Response] = httpx.get) -> bool:
+    """Whether a readiness address answers with success, within two seconds."""
+    try:
+        return get(url, timeout=2.0, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False

@@ -1,0 +1,243 @@
+"""`casemate`: the installed program. What a command needs is imported when it runs."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from importlib.metadata import version as version_of
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from install import bootstrap, config, locking, stopping
+from install.config import Config
+from install.errors import INTERRUPTED, InstallError, NotInstalledError, SettingError, StoppedError
+from install.places import Places
+from install.processes import RUN_MARK
+from install.progress import complain
+
+app = typer.Typer(
+    name="casemate",
+    help="An offline, self-hosted AI appliance.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    add_completion=False,
+)
+RAW = {"ignore_unknown_options": True, "allow_extra_args": True}
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for scripts.")]
+
+
+def main() -> NoReturn:
+    """Runs the program; an expected failure is a sentence and an exit code."""
+    import signal
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        app(standalone_mode=True)
+    except InstallError as error:
+        complain(error.sentence)
+        if "--json" in sys.argv:
+            print(json.dumps({"error": {"code": error.code, "message": error.sentence}}))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        complain("interrupted; services that were started keep running (`casemate status`).")
+        sys.exit(INTERRUPTED)
+    sys.exit(0)
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _here() -> tuple[Places, Config]:
+    places = bootstrap.find_places()
+    settings = config.load(places.config)
+    if settings is None:
+        raise NotInstalledError(places.home)
+    return places, settings
+
+
+def _print_json(found: Any) -> None:
+    print(json.dumps(found))
+
+
+@app.command(context_settings=RAW, add_help_option=False)
+def up(context: typer.Context) -> None:
+    """Set up what is missing, start the services, ask a first question (up --help)."""
+    from install import summary
+    from install import up as work
+    from install.options import parse_up
+    from install.progress import Display
+
+    options = parse_up(context.args)
+    places = bootstrap.find_places()
+    display = Display.on(sys.stderr if options.json else sys.stdout)
+    outcome = work.run(places, options, display)
+    summary.show(outcome, sys.stderr if options.json else sys.stdout)
+    if options.json:
+        _print_json(outcome.as_dict())
+        sys.stdout.flush()
+    if options.foreground:
+        _stay(places)
+
+
+def _stay(places: Places) -> None:
+    supervisor = stopping.find_supervisor(places)
+    try:
+        while supervisor and stopping.find_supervisor(places) == supervisor:
+            time.sleep(1)
+    except KeyboardInterrupt:
+        with locking.held(places):
+            stopping.stop_everything(places)
+        return
+    sentence = "The supervisor ended; the services are stopped."
+    raise StoppedError(sentence)
+
+
+@app.command()
+def down(*, as_json: AsJson = False) -> None:
+    """Stop all services, within ten seconds."""
+    places, _ = _here()
+    began = time.monotonic()
+    with locking.held(places):
+        count = stopping.stop_everything(places)
+    seconds = round(time.monotonic() - began, 1)
+    if as_json:
+        _print_json({"home": str(places.home), "processes": count, "seconds": seconds})
+    else:
+        said = f"{count} processes ended in {seconds} s." if count else "Nothing was running."
+        print(said)
+
+
+@app.command()
+def status(*, as_json: AsJson = False) -> None:
+    """What runs; exit code 0 when all is ready, 1 when something is not, 3 when stopped."""
+    from install import status as looking
+    from install import summary
+
+    places, settings = _here()
+    found = looking.look(places, settings)
+    if as_json:
+        _print_json(found.as_dict())
+    else:
+        summary.show_status(found)
+    raise typer.Exit(found.exit_code)
+
+
+@app.command()
+def logs(
+    service: Annotated[str | None, typer.Argument(help="One of the services.")] = None,
+    *,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with new lines.")] = False,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="How many lines.")] = 40,
+) -> None:
+    """The ends of the logs."""
+    from install import logs as reading
+    from install.services import NAMES
+
+    places, _ = _here()
+    if service is not None and service not in reading.LOGS:
+        sentence = f"There is no log {service!r}; there are {', '.join(reading.LOGS)}."
+        raise SettingError(sentence)
+    names = (service,) if service else NAMES
+    for name in names:
+        for line in reading.last_lines(places.logs / f"{name}.log", lines):
+            print(line if service else f"{name:<12} {line}")
+    if follow:
+        for name, line in reading.follow(places, names):
+            print(line if service else f"{name:<12} {line}", flush=True)
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="What to ask; - reads it from standard input.")],
+    *,
+    model: Annotated[str | None, typer.Option(help="The model's ref.")] = None,
+    max_tokens: Annotated[int, typer.Option(min=1, help="The answer's length at most.")] = 256,
+    as_json: AsJson = False,
+) -> None:
+    """Ask one question through instance, gateway and model."""
+    from install import contents, weights
+    from install import question as asking
+    from install.api import instance
+
+    places, settings = _here()
+    text = sys.stdin.read() if question == "-" else question
+    with instance(settings.instance_url, contents.token_file(places)) as asked:
+        token = asked.mint()
+    ref = model or weights.chosen_ref(settings)
+    answer = asking.ask(
+        settings.gateway_url,
+        token,
+        asking.Question(text=text, model=ref, max_tokens=max_tokens),
+        on_text=(lambda _text: None) if as_json else _print_piece,
+    )
+    if as_json:
+        rate = round(answer.tokens_per_second, 1)
+        tokens = answer.completion_tokens
+        found = {"model": ref, "answer": answer.text, "completion_tokens": tokens}
+        _print_json({**found, "tokens_per_second": rate})
+    else:
+        print()
+
+
+def _print_piece(text: str) -> None:
+    print(text, end="", flush=True)
+
+
+@app.command()
+def token(*, as_json: AsJson = False) -> None:
+    """Mint an access token for the gateway and print it."""
+    from install import contents
+    from install.api import instance
+
+    places, settings = _here()
+    with instance(settings.instance_url, contents.token_file(places)) as asked:
+        found = asked.mint()
+    if as_json:
+        _print_json(
+            {
+                "token": found.value,
+                "expires_at": found.expires_at,
+                "base_url": found.base_url,
+                "headers": found.headers,
+            }
+        )
+    else:
+        print(found.value)
+
+
+@app.command(context_settings=RAW, add_help_option=False)
+def users(context: typer.Context) -> None:
+    """Work on users, on this machine: create, reset-password, token."""
+    from install import services
+
+    places, settings = _here()
+    environment = services.environment_of(places, settings, services.INSTANCE)
+    environment.pop(RUN_MARK)
+    command = [str(places.services / "bin" / "python"), "-P", "-m", "appliance", "users"]
+    done = subprocess.run(
+        [*command, *context.args],
+        env={**services.base_environment(os.environ), **environment},
+        check=False,
+    )
+    raise typer.Exit(done.returncode)
+
+
+@app.command()
+def version() -> None:
+    """The version of this program."""
+    print(f"casemate {version_of('casemate')}")
+
+
+def _add_models() -> None:
+    from install.models import app as models
+
+    app.add_typer(models, name="models", help="Models: add, list, check, remove.")
+
+
+_add_models()
+
+if __name__ == "__main__":
+    main()

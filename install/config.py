@@ -1,0 +1,176 @@
+"""The appliance's settings: a flag wins over a variable, a variable over what is remembered."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from ipaddress import ip_address
+from pathlib import Path
+
+from install.errors import SettingError
+
+LOOPBACK = "127.0.0.1"
+STARTER = "starter"
+DEVICES = ("auto", "cpu", "cuda")
+MAX_PORT = 65535
+
+PORT_FIELDS = (
+    "instance_port",
+    "gateway_port",
+    "model_port",
+    "instance_metrics_port",
+    "gateway_metrics_port",
+)
+FIELDS = (*PORT_FIELDS, "listen", "model", "family", "torch_index", "device")
+
+# Settings of the services themselves that are handed on as they are, and to which services.
+HANDED_ON: dict[str, tuple[str, ...]] = {
+    "CASEMATE_DATABASE_URL": ("instance",),
+    "CASEMATE_MASTER_KEY_FILE": ("instance",),
+    "CASEMATE_INSTANCE_PUBLIC_URL": ("instance",),
+    "CASEMATE_GATEWAY_PUBLIC_URL": ("instance",),
+    "CASEMATE_ALLOWED_NETWORKS": ("instance", "gateway"),
+    "CASEMATE_MAX_BODY_BYTES": ("gateway",),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What `up` was told; its repr leaves out `handed_on`, which may hold a password."""
+
+    listen: str = LOOPBACK
+    instance_port: int = 8080
+    gateway_port: int = 5052
+    model_port: int = 8000
+    # None follows the instance's port, so that a second appliance needs no more flags.
+    instance_metrics_port: int | None = None
+    gateway_metrics_port: int | None = None
+    model: str = STARTER
+    family: str = "general"
+    torch_index: str | None = None
+    device: str = "auto"
+    handed_on: dict[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Every port the services listen on, by what listens there."""
+        return {
+            "instance": self.instance_port,
+            "gateway": self.gateway_port,
+            "model": self.model_port,
+            "instance metrics": self.instance_metrics_port or self.instance_port + 3,
+            "gateway metrics": self.gateway_metrics_port or self.instance_port + 2,
+        }
+
+    @property
+    def is_public(self) -> bool:
+        """Whether anything beyond this machine can reach the instance and the gateway."""
+        return not ip_address(self.listen).is_loopback
+
+    @property
+    def local_host(self) -> str:
+        """The address under which this machine reaches the instance and the gateway."""
+        address = ip_address(self.listen)
+        if address.is_unspecified:
+            return LOOPBACK
+        return f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004
+
+    @property
+    def instance_url(self) -> str:
+        """Where this machine reaches the instance."""
+        return f"http://{self.local_host}:{self.instance_port}"
+
+    @property
+    def gateway_url(self) -> str:
+        """Where this machine reaches the gateway."""
+        return f"http://{self.local_host}:{self.gateway_port}"
+
+    @property
+    def model_url(self) -> str:
+        """OpenAI's base URL of the model server, which stays on loopback."""
+        return f"http://{LOOPBACK}:{self.model_port}/v1"
+
+
+def resolve(
+    flags: Mapping[str, object], environment: Mapping[str, str], remembered: Config | None = None
+) -> Config:
+    """Puts the three sources together; a flag of None was not given.
+
+    Raises:
+        SettingError: a value cannot be used; the sentence names it, unless it may be secret.
+    """
+    values = asdict(remembered or Config())
+    for name in FIELDS:
+        variable = environment.get(f"CASEMATE_{name.upper()}")
+        told = flags.get(name)
+        if told is None and variable:
+            told = variable
+        if told is not None:
+            values[name] = told
+    handed_on = {**values["handed_on"]}
+    handed_on |= {name: environment[name] for name in HANDED_ON if environment.get(name)}
+    values["handed_on"] = handed_on
+    return _checked(values)
+
+
+def _checked(values: dict[str, object]) -> Config:
+    for name in PORT_FIELDS:
+        if values[name] is not None:
+            values[name] = _port(name, values[name])
+    try:
+        values["listen"] = str(ip_address(str(values["listen"])))
+    except ValueError:
+        sentence = f"--listen takes an address of this machine, not {values['listen']!r}."
+        raise SettingError(sentence) from None
+    if values["device"] not in DEVICES:
+        sentence = f"CASEMATE_DEVICE is one of {', '.join(DEVICES)}, not {values['device']!r}."
+        raise SettingError(sentence)
+    if values["model"] != STARTER:
+        values["model"] = str(Path(str(values["model"])).expanduser().absolute())
+    return Config(**values)  # type: ignore[arg-type]  # each was checked above
+
+
+def _port(name: str, value: object) -> int:
+    try:
+        port = int(str(value))
+    except ValueError:
+        port = 0
+    if not 0 < port <= MAX_PORT:
+        flag = name.replace("_", "-")
+        sentence = f"--{flag} takes a port from 1 to {MAX_PORT}, not {value!r}."
+        raise SettingError(sentence)
+    return port
+
+
+def load(path: Path) -> Config | None:
+    """What was remembered; None before the first `up`.
+
+    Raises:
+        SettingError: the file is there and cannot be used.
+    """
+    try:
+        values = json.loads(path.read_text("utf-8"))
+        known = {each.name for each in fields(Config)}
+        return _checked({**asdict(Config()), **{k: v for k, v in values.items() if k in known}})
+    except FileNotFoundError:
+        return None
+    except PermissionError:
+        sentence = f"{path} cannot be read; this appliance belongs to another user."
+        raise SettingError(sentence) from None
+    except (ValueError, AttributeError, TypeError):
+        sentence = f"{path} is damaged; correct it, or remove it and give the settings again."
+        raise SettingError(sentence) from None
+
+
+def save(path: Path, config: Config) -> None:
+    """Remembers `config`, for its owner only."""
+    write_private(path, json.dumps(asdict(config), indent=2) + "\n")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replaces a file as a whole; its mode is 0600 from the first byte on."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    Path(name).replace(path)

@@ -1,0 +1,133 @@
+"""First contents: generated secrets, the gateway's registration, the admin, the model."""
+
+import json
+import secrets
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from install.config import write_private
+from install.errors import SetUpCommandError
+from install.places import Places
+from install.services import GATEWAY, INSTANCE, MODEL_SERVER, Service, command_environment
+from install.weights import Model
+
+ADMIN = {"username": "admin", "name": "Administrator", "email": "admin@casemate.local"}
+GATEWAY_NAME = "local"
+GATEWAY_KEYS = ("signing_key", "sealing_key")
+PINNED = ("instance_id", "feed_key", "issuer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What the set-up commands said; `changed` names fields such as `model.endpoint`."""
+
+    created: tuple[str, ...]
+    changed: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def password_file(places: Places) -> Path:
+    """The admin's first password."""
+    return places.credentials / "admin_password"
+
+
+def token_file(places: Places) -> Path:
+    """The admin's personal access token."""
+    return places.credentials / "admin_token"
+
+
+def api_key_file(places: Places) -> Path:
+    """The model server's API key."""
+    return places.model_state / "api_key"
+
+
+def write_model_files(places: Places, model: Model) -> None:
+    """Tells the model server what to serve, and makes its API key once."""
+    if not api_key_file(places).exists():
+        write_private(api_key_file(places), secrets.token_urlsafe(32))
+    spec = {
+        "ref": model.ref,
+        "path": str(model.path),
+        "family": model.family,
+        "context_tokens": model.context_tokens,
+    }
+    write_private(places.model_state / "models.json", json.dumps([spec], indent=2) + "\n")
+
+
+def set_up(places: Places, services: Mapping[str, Service], model: Model) -> Contents:
+    """Runs the parts' own set-up commands, each of which changes only what is not yet so.
+
+    Raises:
+        SetUpCommandError: one of them failed.
+    """
+    keys = _run(services[GATEWAY], ["gateway", "keys"], needed=GATEWAY_KEYS).answer
+    answers = {
+        "admin": {
+            **ADMIN,
+            "password_file": str(password_file(places)),
+            "token_file": str(token_file(places)),
+        },
+        "gateway": {
+            "name": GATEWAY_NAME,
+            "signing_key": keys["signing_key"],
+            "sealing_key": keys["sealing_key"],
+        },
+        "model": {
+            "ref": model.ref,
+            "name": model.name,
+            "family": model.family,
+            "identifier": model.ref,
+            "endpoint": services[MODEL_SERVER].address,
+            "api_key_file": str(api_key_file(places)),
+        },
+    }
+    path = places.run / "answers.json"
+    write_private(path, json.dumps(answers))
+    try:
+        words = ["appliance", "init", "--answers", str(path)]
+        done = _run(services[INSTANCE], words, needed=PINNED)
+    finally:
+        path.unlink()
+    pin = {name: done.answer[name] for name in PINNED}
+    pin["instance_url"] = services[INSTANCE].address
+    _run(services[GATEWAY], ["gateway", "pin"], json.dumps(pin))
+    return Contents(
+        created=tuple(done.answer.get("created", ())),
+        changed=tuple(done.answer.get("changed", ())),
+        warnings=done.warnings,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    answer: dict[str, str]
+    warnings: tuple[str, ...]
+
+
+def _run(
+    service: Service, words: list[str], stdin: str = "", *, needed: tuple[str, ...] = ()
+) -> _Said:
+    command = [service.command[0], "-P", "-m", *words]
+    done = subprocess.run(
+        command,
+        env=command_environment(service),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = done.stdout.strip().splitlines()
+    if done.returncode != 0:
+        said = " ".join(done.stderr.split() or done.stdout.split())[-600:]
+        raise SetUpCommandError(" ".join(words[:2]), said)
+    try:
+        answer = json.loads(lines[-1]) if lines else {}
+    except ValueError:
+        raise SetUpCommandError(" ".join(words[:2]), "its answer is not JSON") from None
+    lacking = [name for name in needed if name not in answer]
+    if lacking:
+        raise SetUpCommandError(" ".join(words[:2]), f"its answer lacks {', '.join(lacking)}")
+    warnings = tuple(line for line in done.stderr.splitlines() if line.strip())
+    return _Said(answer=answer if isinstance(answer, dict) else {}, warnings=warnings)

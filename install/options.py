@@ -1,0 +1,75 @@
+"""The options of `up`, read by the bootstrap and by the installed program alike."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from install.config import DEVICES, FIELDS
+
+FLAGS: dict[str, tuple[str, str]] = {
+    "model": ("DIR", "serve the model in this folder; `starter` goes back to the demonstration"),
+    "family": ("NAME", "the model's family, for its prompts (default general)"),
+    "device": ("|".join(DEVICES), "what the model runs on (default: a GPU when there is one)"),
+    "torch_index": ("URL", "where torch's CPU build is found when pip does not find it by itself"),
+    "listen": ("ADDRESS", "where instance and gateway listen (default 127.0.0.1)"),
+    "instance_port": ("PORT", "default 8080"),
+    "gateway_port": ("PORT", "default 5052"),
+    "model_port": ("PORT", "default 8000; always on loopback"),
+    "instance_metrics_port": ("PORT", "default: the instance's port + 3; always on loopback"),
+    "gateway_metrics_port": ("PORT", "default: the instance's port + 2; always on loopback"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handover:
+    """What the bootstrap leaves to the installed program: its lock, and when it all began."""
+
+    lock: int
+    began: float
+
+    def text(self) -> str:
+        """For the command line."""
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpOptions:
+    """The flags of one `up`; `flags` has None for each that was not given."""
+
+    json: bool
+    foreground: bool
+    flags: dict[str, object]
+    handover: Handover | None = None
+
+
+def up_parser() -> argparse.ArgumentParser:
+    """Reads the words after `up`."""
+    parser = argparse.ArgumentParser(
+        prog="casemate up",
+        description="Sets up what is missing, starts the services and asks a first question.",
+        epilog="Each of the settings is remembered; a variable CASEMATE_<NAME> does the same.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON object as the last line of standard output"
+    )
+    parser.add_argument(
+        "--foreground", action="store_true", help="stay, and stop the services when interrupted"
+    )
+    for name, (metavar, text) in FLAGS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", metavar=metavar, help=text)
+    parser.add_argument("--handover", help=argparse.SUPPRESS)
+    return parser
+
+
+def parse_up(arguments: Sequence[str]) -> UpOptions:
+    """Reads the options; a wrong one ends the program with 2 and says so."""
+    found = up_parser().parse_args(arguments)
+    handover = Handover(**json.loads(found.handover)) if found.handover else None
+    return UpOptions(
+        json=found.json,
+        foreground=found.foreground,
+        flags={name: getattr(found, name) for name in FIELDS},
+        handover=handover,
+    )

@@ -1,0 +1,126 @@
+"""Where everything lies under one home, and the short private folder of its socket."""
+
+import hashlib
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from install.errors import SettingError
+
+
+def home_of(environment: Mapping[str, str], *, uid: int, prefix: str) -> Path:
+    """The home meant: CASEMATE_HOME, else where this program is installed, else the default.
+
+    `prefix` is the running Python's `sys.prefix`.
+    """
+    told = environment.get("CASEMATE_HOME")
+    if told:
+        return Path(told).expanduser().absolute()
+    installed = Path(prefix)
+    if installed.parts[-2:] == ("envs", "services"):
+        return installed.parent.parent
+    if uid == 0:
+        return Path("/var/lib/casemate")
+    return Path(environment.get("HOME") or Path.home()) / ".local" / "share" / "casemate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """The files and folders of one appliance."""
+
+    home: Path
+    uid: int
+
+    @property
+    def config(self) -> Path:
+        """What `up` was told; mode 0600."""
+        return self.home / "config.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by whoever sets up or stops the appliance."""
+        return self.home / "install.lock"
+
+    @property
+    def services(self) -> Path:
+        """The environment of instance, gateway and command line."""
+        return self.home / "envs" / "services"
+
+    @property
+    def model_server(self) -> Path:
+        """The environment of the model server."""
+        return self.home / "envs" / "model-server"
+
+    @property
+    def wheels(self) -> Path:
+        """The product's own wheel, with the digests of the sources it was built from."""
+        return self.home / "envs" / "wheels"
+
+    @property
+    def models(self) -> Path:
+        """Weights, one folder for each model."""
+        return self.home / "models"
+
+    @property
+    def credentials(self) -> Path:
+        """The admin's generated password and token; mode 0700."""
+        return self.home / "credentials"
+
+    @property
+    def model_state(self) -> Path:
+        """What the model server is told and what it says."""
+        return self.home / "model_server"
+
+    @property
+    def logs(self) -> Path:
+        """The services' logs."""
+        return self.home / "logs"
+
+    @property
+    def run(self) -> Path:
+        """What holds only while the services run; mode 0700."""
+        return self.home / "run"
+
+    @property
+    def socket_folder(self) -> Path:
+        """Short, because a socket's path may have 107 bytes; found again from the home alone."""
+        digest = hashlib.sha256(bytes(self.home)).hexdigest()[:12]
+        if self.uid == 0 and Path("/run").is_dir():
+            return Path("/run") / f"casemate-{digest}"
+        # The folder's owner and mode are checked before anything is put there.
+        return Path("/tmp") / f"casemate-{self.uid}-{digest}"  # noqa: S108
+
+    @property
+    def socket(self) -> Path:
+        """Where the supervisor is spoken to."""
+        return self.socket_folder / "supervisor.sock"
+
+
+def make_folders(places: Places) -> None:
+    """Makes the home's folders; those that hold secrets are for their owner only."""
+    places.home.mkdir(parents=True, exist_ok=True)
+    for folder in (places.logs, places.models, places.services.parent):
+        folder.mkdir(exist_ok=True)
+    for folder in (places.run, places.credentials, places.model_state, places.home / "gateway"):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.chmod(0o700)
+    for folder in (places.home / "keys", places.home / "instance"):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.chmod(0o700)
+
+
+def make_socket_folder(places: Places) -> Path:
+    """Makes the socket's folder, or checks that the one there is ours alone.
+
+    Raises:
+        SettingError: somebody else made it, or others may enter it.
+    """
+    folder = places.socket_folder
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    private = stat.S_ISDIR(found.st_mode) and stat.S_IMODE(found.st_mode) == stat.S_IRWXU
+    if found.st_uid != places.uid or not private:
+        sentence = f"{folder} belongs to somebody else or is open to others; remove it."
+        raise SettingError(sentence)
+    return folder

@@ -1,0 +1,139 @@
+"""The three services of one appliance: how each is started, with what, and where it listens."""
+
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+from install.config import HANDED_ON, LOOPBACK, Config
+from install.places import Places
+from install.processes import RUN_MARK
+
+INSTANCE = "instance"
+GATEWAY = "gateway"
+MODEL_SERVER = "model-server"
+NAMES = (INSTANCE, GATEWAY, MODEL_SERVER)
+
+# Whose sources decide what a service does.
+SOURCES: dict[str, tuple[str, ...]] = {
+    INSTANCE: ("appliance", "gateway", "build"),
+    GATEWAY: ("gateway", "build"),
+    MODEL_SERVER: ("model_server", "build"),
+}
+
+# What the services take over from whoever starts them; proxies and secrets are not among it.
+KEPT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
+KEPT_PREFIXES = ("LC_", "CUDA_", "NVIDIA_", "VLLM_", "OMP_", "NCCL_")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One service; `environment` may hold a database's password, so it is not in the repr."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    address: str
+    log: Path
+
+    def __repr__(self) -> str:
+        """Without the environment."""
+        return f"Service({self.name!r}, {self.address!r})"
+
+
+def plan(places: Places, config: Config) -> tuple[Service, ...]:
+    """What is to run, in the order of `NAMES`."""
+    urls = {
+        INSTANCE: config.instance_url,
+        GATEWAY: config.gateway_url,
+        MODEL_SERVER: config.model_url,
+    }
+    modules = {INSTANCE: "appliance", GATEWAY: "gateway", MODEL_SERVER: "model_server"}
+    return tuple(
+        Service(
+            name=name,
+            command=(str(python_of(places, name)), "-P", "-m", modules[name], "serve"),
+            environment=environment_of(places, config, name),
+            address=urls[name],
+            log=places.logs / f"{name}.log",
+        )
+        for name in NAMES
+    )
+
+
+def python_of(places: Places, name: str) -> Path:
+    """The interpreter of the environment that a service runs in."""
+    folder = places.model_server if name == MODEL_SERVER else places.services
+    return folder / "bin" / "python"
+
+
+def environment_of(places: Places, config: Config, name: str) -> dict[str, str]:
+    """What a service, and its set-up commands, find in their environment beside the system's."""
+    ports = config.ports
+    own = {
+        INSTANCE: {
+            "CASEMATE_INSTANCE_HOST": config.listen,
+            "CASEMATE_INSTANCE_PORT": str(config.instance_port),
+            "CASEMATE_INSTANCE_METRICS_PORT": str(ports["instance metrics"]),
+            "CASEMATE_INSTANCE_PUBLIC_URL": f"http://{public_host(config)}:{config.instance_port}",
+            "CASEMATE_GATEWAY_PUBLIC_URL": f"http://{public_host(config)}:{config.gateway_port}",
+        },
+        GATEWAY: {
+            "CASEMATE_GATEWAY_HOST": config.listen,
+            "CASEMATE_GATEWAY_PORT": str(config.gateway_port),
+            "CASEMATE_GATEWAY_METRICS_PORT": str(ports["gateway metrics"]),
+        },
+        MODEL_SERVER: {
+            "CASEMATE_MODEL_HOST": LOOPBACK,
+            "CASEMATE_MODEL_PORT": str(config.model_port),
+        },
+    }[name]
+    told = {key: value for key, value in config.handed_on.items() if name in HANDED_ON[key]}
+    return {
+        "CASEMATE_HOME": str(places.home),
+        RUN_MARK: str(places.home),
+        "PYTHONSAFEPATH": "1",
+        "PYTHONUNBUFFERED": "1",
+        **own,
+        **told,
+    }
+
+
+def public_host(config: Config) -> str:
+    """The address to tell others: the one listened on, or this machine's own for all of them."""
+    address = ip_address(config.listen)
+    if not address.is_unspecified:
+        return config.local_host
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Connecting a datagram socket sends nothing; the kernel only picks the address that a
+            # packet to this one, which is reserved for documentation, would leave from.
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return LOOPBACK
+
+
+def base_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The part of a person's environment that the services start with."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name in KEPT or name.startswith(KEPT_PREFIXES)
+    }
+
+
+def command_environment(service: Service) -> dict[str, str]:
+    """The environment of a set-up command that acts for a service."""
+    own = {name: value for name, value in service.environment.items() if name != RUN_MARK}
+    return {**base_environment(os.environ), **own}
+
+
+def fingerprint(service: Service, made_from: Mapping[str, str]) -> str:
+    """Changes when the service has to be started anew; `made_from` is what else it depends on."""
+    parts = [service.command, sorted(service.environment.items()), sorted(made_from.items())]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

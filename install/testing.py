@@ -1,0 +1,112 @@
+"""`python3 -m install test`: sets up what the tests need, then runs all checks and tests."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from install import environments
+from install.environments import LOCKS, Environment
+from install.errors import PackagesError
+from install.progress import Display, duration
+
+# Debian package: how to see that what the tests use of it is there.
+DEBIAN_PACKAGES: dict[str, Callable[[], bool]] = {
+    "postgresql": lambda: any(Path("/usr/lib/postgresql").glob("*/bin/postgres")),
+    "iproute2": lambda: shutil.which("ip") is not None,
+    "util-linux": lambda: shutil.which("unshare") is not None,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One part of the run; `arguments` follow the tests' Python."""
+
+    name: str
+    arguments: tuple[str, ...]
+
+
+PARTS = (
+    Part(name="static checks", arguments=("-m", "tests.checks")),
+    Part(name="fast tests", arguments=("-m", "pytest", "-m", "not system")),
+    Part(name="system tests", arguments=("-m", "pytest", "-m", "system")),
+)
+
+
+def run_tests(clone: Path, arguments: Sequence[str]) -> int:
+    """Runs all parts, or pytest alone with `arguments`; returns the first failure's exit code."""
+    display = Display.on(sys.stdout)
+    add_debian_packages(display)
+    python = make_environment(clone, display)
+    parts = parts_for(arguments)
+    codes = []
+    for part in parts:
+        began = time.monotonic()
+        print(f"== {part.name}", flush=True)
+        done = subprocess.run([str(python), *part.arguments], cwd=clone, check=False)
+        codes.append(done.returncode)
+        outcome = "passed" if done.returncode == 0 else f"FAILED ({done.returncode})"
+        print(f"== {part.name} {outcome}: {duration(time.monotonic() - began)}", flush=True)
+    return next((code for code in codes if code), 0)
+
+
+def parts_for(arguments: Sequence[str]) -> tuple[Part, ...]:
+    """Everything, or one run of pytest with what was asked for."""
+    if arguments:
+        return (Part(name="tests", arguments=("-m", "pytest", *arguments)),)
+    return PARTS
+
+
+def missing_packages() -> list[str]:
+    """The Debian packages whose programs are not here."""
+    return [name for name, is_there in DEBIAN_PACKAGES.items() if not is_there()]
+
+
+def add_debian_packages(display: Display) -> None:
+    """Installs what is missing where that can be done, else says what to install.
+
+    Raises:
+        PackagesError: apt-get failed.
+    """
+    missing = missing_packages()
+    if not missing:
+        return
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        display.note(f"Not here, so some tests will be skipped: {', '.join(missing)}.")
+        return
+    with display.step("Debian packages") as step:
+        step.detail = ", ".join(missing)
+        for words in (["update"], ["install", "-y", "--no-install-recommends", *missing]):
+            _apt_get(words)
+        step.result = ", ".join(missing)
+
+
+def _apt_get(words: list[str]) -> None:
+    done = subprocess.run(
+        ["apt-get", "-qq", *words],  # noqa: S607  # found in the admin's own PATH
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        what = f"apt-get {words[0]}"
+        raise PackagesError(what, " ".join(done.stderr.split())[-500:])
+
+
+def make_environment(clone: Path, display: Display) -> Path:
+    """The tests' environment in the clone, made anew when its lock changed; returns its Python."""
+    scratch = Path(tempfile.mkdtemp(prefix="casemate-tests-"))
+    lock = LOCKS / "tests.lock"
+    environment = Environment(folder=clone / ".venv", lock=lock, scratch=scratch)
+    with display.step("Test environment") as step:
+        made = environments.make(environment, step)
+        step.result = "new" if made else "as it was"
+    shutil.rmtree(scratch)
+    return environment.python
