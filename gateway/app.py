@@ -56,8 +56,9 @@ def release() -> str:
 class Gateway:
     """The parts of one running gateway; made inside its event loop by `Gateway.run`."""
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, clock: Callable[[], float]) -> None:
         self._settings = settings
+        self._clock = clock
         self._metrics = metrics
         self._identity = make_identity(settings.state_folder)
         self._pin = load_pin(settings.state_folder)
@@ -115,7 +116,7 @@ class Gateway:
         key_set = KeySet(
             fetch=lambda: fetch_key_set(session, pin.instance_url),
             store=store,
-            clock=time.time,
+            clock=self._clock,
             cool_down=settings.key_set_cool_down,
             refresh_after=settings.key_set_refresh,
             stale_budget=settings.key_set_stale_budget,
@@ -125,7 +126,7 @@ class Gateway:
             pin=pin,
             store=store,
             session=session,
-            clock=time.time,
+            clock=self._clock,
             on_models=endpoints.replace,
         )
         key_set.restore()
@@ -139,7 +140,7 @@ class Gateway:
         _repeat(stack, lambda: feed.step(report), every=settings.feed_interval)
         _repeat(stack, key_set.keep_fresh, every=KEY_SET_INTERVAL)
         return TokenVerifier(
-            key_set, issuer=pin.issuer, instance_id=pin.instance_id, clock=time.time
+            key_set, issuer=pin.issuer, instance_id=pin.instance_id, clock=self._clock
         )
 
 
@@ -181,14 +182,16 @@ def _detail(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[st
     return Response({"detail": error.detail, "code": code}, status_code=error.status_code)
 
 
-def create_app(settings: Settings, metrics: Metrics) -> ASGIApp:
-    """The gateway as one ASGI application.
+def create_app(
+    settings: Settings, metrics: Metrics, *, clock: Callable[[], float] = time.time
+) -> ASGIApp:
+    """The gateway as one ASGI application; `clock` gives seconds since the epoch.
 
     Raises:
         UncoveredRouteError: a route is served that the policy table does not name.
         StateError: the gateway's keys or its pin cannot be read.
     """
-    gateway = Gateway(settings, metrics)
+    gateway = Gateway(settings, metrics, clock)
     rest = Litestar(
         route_handlers=[healthz, health, ready],
         dependencies={"checks": Provide(lambda: gateway.checks, sync_to_thread=False)},

@@ -6,6 +6,7 @@ from typing import Any
 import jwt
 import msgspec
 from jwt.exceptions import PyJWTError
+from jwt.types import Options
 
 from gateway.contract import headers
 from gateway.contract.claims import ALGORITHM, AUDIENCE, LEEWAY_S, Claims
@@ -17,7 +18,14 @@ CACHE_ENTRIES = 4096
 
 # Header members that would let a token name its own key, or demand what we do not know.
 _REFUSED_MEMBERS = frozenset({"jku", "jwk", "x5u", "x5c", "crit"})
-_REQUIRED = ("iss", "aud", "sub", "iat", "nbf", "exp", "jti")
+
+# Times are compared with our clock, the same way for a fresh token and a remembered one.
+_OPTIONS: Options = {
+    "require": ["iss", "aud", "sub", "iat", "nbf", "exp", "jti"],
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+}
 
 _EQUAL_HEADERS: tuple[tuple[bytes, Callable[[Claims], str]], ...] = (
     (headers.INSTANCE_ID.lower().encode(), lambda claims: claims.gitlab_instance_id),
@@ -45,9 +53,11 @@ class TokenVerifier:
         if self._cache_generation != self._key_set.generation or not self._key_set.is_usable:
             return None
         claims = self._cache.get(authorization)
-        if claims is None or self._clock() > claims.exp + LEEWAY_S:
-            return None
-        return claims
+        return claims if claims is not None and self._holds_now(claims) else None
+
+    def _holds_now(self, claims: Claims) -> bool:
+        now = self._clock()
+        return claims.nbf - LEEWAY_S <= now < claims.exp + LEEWAY_S
 
     async def verify(self, authorization: bytes) -> Claims:
         """The claims of `Bearer TOKEN`.
@@ -68,14 +78,15 @@ class TokenVerifier:
                 algorithms=[ALGORITHM],
                 audience=AUDIENCE,
                 issuer=self._issuer,
-                leeway=LEEWAY_S,
-                options={"require": list(_REQUIRED)},
+                options=_OPTIONS,
             )
             claims = msgspec.convert(payload, Claims)
         except (PyJWTError, msgspec.ValidationError, ValueError, TypeError) as cause:
             raise InvalidTokenError(reason=f"{type(cause).__name__}: {cause}") from cause
         if claims.gitlab_instance_id != self._instance_id:
             raise InvalidTokenError(reason="another instance's id")
+        if not self._holds_now(claims):
+            raise InvalidTokenError(reason="expired or not yet valid")
         self._remember(authorization, claims)
         return claims
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -61,11 +62,14 @@ async def eventually(claim: Callable[[], Any], within_s: float = 5.0) -> None:
 
 @asynccontextmanager
 async def a_gateway(
-    settings: Settings, *, until_ready: bool = True
+    settings: Settings, *, until_ready: bool = True, clock: Callable[[], float] = time.time
 ) -> AsyncIterator[RunningGateway]:
     metrics = Metrics()
     config = uvicorn.Config(
-        create_app(settings, metrics), lifespan="on", log_config=None, timeout_graceful_shutdown=1
+        create_app(settings, metrics, clock=clock),
+        lifespan="on",
+        log_config=None,
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
     with socket.socket() as listener:
