@@ -1,1 +1,174 @@
 """Starts the instance, fills it for the first time, and does local admin work."""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import prometheus_client
+import structlog
+import uvicorn
+
+from appliance import first_contents, local_users
+from appliance.accounts.rules import Scope
+from appliance.app import create_app, utc_now
+from appliance.errors import ApplianceError
+from appliance.settings import Settings, SettingsError
+
+USAGE_EXIT = 2
+# Open streams may finish for this long once the instance is told to stop.
+GRACE_S = 3
+
+Command = Callable[[Settings, argparse.Namespace], None]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; 0 when it did what it says, 2 when something must be put right first."""
+    arguments = _parser().parse_args(argv)
+    command: Command = arguments.command
+    try:
+        command(Settings.from_environment(), arguments)
+    except SettingsError as error:
+        print(f"The settings cannot be used:\n{error}", file=sys.stderr)
+        return USAGE_EXIT
+    except ApplianceError as error:
+        print(f"{error} [{error.code}]", file=sys.stderr)
+        return USAGE_EXIT
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m appliance", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="run the instance in the foreground")
+    serve.set_defaults(command=_serve)
+
+    init = commands.add_parser("init", help="fill a new instance; changes nothing the second time")
+    init.add_argument("--answers", type=Path, required=True, metavar="FILE")
+    init.set_defaults(command=_init)
+
+    users = commands.add_parser("users", help="admin work on this machine's own database")
+    actions = users.add_subparsers(required=True, metavar="ACTION")
+
+    create = actions.add_parser("create", help="make a user with a generated password")
+    create.add_argument("username")
+    create.add_argument("--name", help="default: the username")
+    create.add_argument("--email", help="default: USERNAME@localhost")
+    create.add_argument("--admin", action="store_true")
+    create.set_defaults(command=_create_user)
+
+    reset = actions.add_parser("reset-password", help="give a user a generated password")
+    reset.add_argument("username")
+    reset.set_defaults(command=_reset_password)
+
+    pat = actions.add_parser("token", help="give a user a personal access token")
+    pat.add_argument("username")
+    pat.add_argument("--name", default="made on the machine")
+    pat.add_argument("--scopes", default="api", help=f"from {', '.join(Scope)}, with commas")
+    pat.add_argument("--days", type=int, default=365, help="how long it works")
+    pat.set_defaults(command=_create_pat)
+    return parser
+
+
+def _serve(settings: Settings, _: argparse.Namespace) -> None:
+    _configure_logging()
+    app = create_app(settings)
+    try:
+        prometheus_client.start_http_server(
+            settings.instance_metrics_port, addr="127.0.0.1", registry=app.state.registry
+        )
+    except OSError as cause:
+        app.state.db.close()
+        raise MetricsPortError(settings.instance_metrics_port) from cause
+    uvicorn.run(
+        app,
+        host=settings.instance_host,
+        port=settings.instance_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+
+
+class MetricsPortError(ApplianceError):
+    """The metrics port cannot be listened on."""
+
+    code = "metrics_port_unusable"
+
+    def __init__(self, port: int) -> None:
+        super().__init__(
+            f"Port {port} for the metrics is taken or forbidden; "
+            "set CASEMATE_INSTANCE_METRICS_PORT to another."
+        )
+
+
+def _init(settings: Settings, arguments: argparse.Namespace) -> None:
+    answers = first_contents.read_answers(arguments.answers)
+    result = first_contents.fill(settings, answers, now=utc_now())
+    for warning in result.warnings:
+        print(warning, file=sys.stderr)
+    _print_json(result.summary())
+
+
+def _create_user(settings: Settings, arguments: argparse.Namespace) -> None:
+    made = local_users.create(
+        settings,
+        arguments.username,
+        name=arguments.name or arguments.username,
+        email=arguments.email or f"{arguments.username}@localhost",
+        is_admin=arguments.admin,
+    )
+    _print_json(made)
+
+
+def _reset_password(settings: Settings, arguments: argparse.Namespace) -> None:
+    _print_json(local_users.reset_password(settings, arguments.username))
+
+
+def _create_pat(settings: Settings, arguments: argparse.Namespace) -> None:
+    scopes = [scope for scope in arguments.scopes.split(",") if scope]
+    made = local_users.create_pat(
+        settings, arguments.username, name=arguments.name, scopes=scopes, days=arguments.days
+    )
+    _print_json(made)
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value))
+
+
+def _configure_logging() -> None:
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    # They log addresses with their queries, or a line for each migration and request.
+    for noisy in ("httpx", "httpcore", "alembic", "uvicorn.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

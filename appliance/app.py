@@ -1,1 +1,278 @@
-"""Joins the parts of the instance into one application."""
+"""Joins the parts of the instance into one application; the only place that knows them all."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import structlog
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from litestar import Litestar, Request
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.plugins.jinja import JinjaTemplateEngine
+from litestar.response import Response
+from litestar.routes import HTTPRoute
+from litestar.template import TemplateConfig
+from prometheus_client import CollectorRegistry
+
+import appliance.access_tokens.tables
+import appliance.accounts.tables
+import appliance.gateway_feed.tables
+import appliance.self_hosted_models.tables  # noqa: F401  # all tables, for the metadata
+from appliance.access_tokens import rest as access_tokens
+from appliance.access_tokens.errors import NoSigningKeyError
+from appliance.access_tokens.usecases import Minter
+from appliance.accounts import rest as accounts
+from appliance.accounts.errors import (
+    AdminNeededError,
+    InsufficientScopeError,
+    LastAdminError,
+    TakenError,
+    UnauthorizedError,
+    UserBlockedError,
+)
+from appliance.accounts.rest import provide_caller, require_access
+from appliance.accounts.rules import Access
+from appliance.console import pages as console_pages
+from appliance.console import rest as console
+from appliance.errors import ApplianceError, InvalidFieldsError, NotFoundError
+from appliance.gateway_feed import rest as gateway_feed
+from appliance.gateway_feed.errors import (
+    AssertionRefusedError,
+    GatewayKeyInvalidError,
+    NoFeedKeyError,
+    ReportRefusedError,
+)
+from appliance.observation import Observation
+from appliance.self_hosted_models import rest as self_hosted_models
+from appliance.self_hosted_models.errors import EndpointNotAllowedError, RefTakenError
+from appliance.settings import Settings
+from appliance.storage.engine import DatabaseUnavailableError, Db, database_url
+from appliance.storage.identity import Identity, read_identity
+from appliance.storage.migrations import migrate
+from appliance.storage.sealing import Sealer, check_master_key
+from gateway.contract.catalog import load_catalog
+
+MAX_BODY_BYTES = 1024 * 1024
+
+# What cannot happen to a request, only to a start or a command, is missing here: 500.
+PROBLEMS: dict[type[ApplianceError], HTTPStatus] = {
+    InvalidFieldsError: HTTPStatus.BAD_REQUEST,
+    EndpointNotAllowedError: HTTPStatus.BAD_REQUEST,
+    LastAdminError: HTTPStatus.BAD_REQUEST,
+    ReportRefusedError: HTTPStatus.BAD_REQUEST,
+    GatewayKeyInvalidError: HTTPStatus.BAD_REQUEST,
+    UnauthorizedError: HTTPStatus.UNAUTHORIZED,
+    AssertionRefusedError: HTTPStatus.UNAUTHORIZED,
+    InsufficientScopeError: HTTPStatus.FORBIDDEN,
+    AdminNeededError: HTTPStatus.FORBIDDEN,
+    UserBlockedError: HTTPStatus.FORBIDDEN,
+    NotFoundError: HTTPStatus.NOT_FOUND,
+    TakenError: HTTPStatus.CONFLICT,
+    RefTakenError: HTTPStatus.CONFLICT,
+    DatabaseUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    NoSigningKeyError: HTTPStatus.SERVICE_UNAVAILABLE,
+    NoFeedKeyError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+# The codes of what Litestar itself refuses.
+FRAMEWORK_CODES = {
+    HTTPStatus.BAD_REQUEST: "invalid_request",
+    HTTPStatus.NOT_FOUND: "not_found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "request_too_large",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
+}
+
+_log = structlog.get_logger()
+
+
+class RouteWithoutAccessError(ApplianceError):
+    """A route does not say whom it is open to."""
+
+    code = "route_without_access"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"The route {path} does not say whom it is open to.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """An opened instance: its database, its master key and who it is."""
+
+    db: Db
+    sealer: Sealer
+    identity: Identity
+
+
+def utc_now() -> datetime:
+    """The clock of a running instance."""
+    return datetime.now(UTC)
+
+
+def release() -> str:
+    """The installed release."""
+    try:
+        return version("casemate")
+    except PackageNotFoundError:
+        return "0.0.0-dev"
+
+
+def open_database(settings: Settings) -> Db:
+    """Opens the database in the form that this release needs.
+
+    Raises:
+        DatabaseUrlError: its URL cannot be used.
+        DatabaseUnavailableError: it does not answer.
+    """
+    url = database_url(settings.database)
+    migrate(url)
+    return Db(url)
+
+
+def open_instance(settings: Settings) -> Instance:
+    """Opens an instance that `init` has filled.
+
+    Raises:
+        ApplianceError: the database, the master key or the first contents are missing or wrong.
+    """
+    db = open_database(settings)
+    identity = db.read_blocking(read_identity)
+    sealer = Sealer.from_file(settings.master_key_path)
+    db.read_blocking(lambda session: check_master_key(session, sealer))
+    return Instance(db=db, sealer=sealer, identity=identity)
+
+
+def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Litestar:
+    """The whole instance, ready to be served.
+
+    Raises:
+        ApplianceError: it cannot be opened.
+    """
+    instance = open_instance(settings)
+    registry = CollectorRegistry()
+    minter = Minter(
+        instance.sealer,
+        instance.identity,
+        issuer=settings.issuer,
+        catalog=load_catalog(),
+        version=release(),
+    )
+    values: dict[str, Any] = {
+        "db": instance.db,
+        "sealer": instance.sealer,
+        "identity": instance.identity,
+        "minter": minter,
+        "clock": clock,
+        "registry": registry,
+        "networks": settings.networks,
+        "public_url": settings.issuer,
+        "gateway_url": settings.gateway_public_url,
+        "version": release(),
+    }
+    app = Litestar(
+        route_handlers=[
+            *accounts.handlers,
+            *access_tokens.handlers,
+            *self_hosted_models.handlers,
+            *gateway_feed.handlers,
+            *console.handlers,
+            *console_pages.handlers,
+        ],
+        dependencies={**{name: _given(value) for name, value in values.items()}, **_CALLER},
+        guards=[require_access],
+        exception_handlers={
+            ApplianceError: _answer_problem,
+            HTTPException: _answer_framework_problem,
+            Exception: _answer_fault,
+        },
+        template_config=TemplateConfig(instance=_template_engine()),
+        state=State({"db": instance.db, "clock": clock, "registry": registry}),
+        request_max_body_size=MAX_BODY_BYTES,
+        # The pages that Litestar would add load their scripts from outside.
+        openapi_config=None,
+        on_shutdown=[instance.db.close],
+    )
+    _check_every_route_states_its_access(app)
+    # Around the whole application, since middleware of Litestar's sees no request without a route.
+    app.asgi_handler = Observation(app.asgi_handler, registry)
+    return app
+
+
+_CALLER = {"caller": Provide(provide_caller)}
+
+
+def _given(value: Any) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)
+
+
+def _template_engine() -> JinjaTemplateEngine:
+    environment = Environment(
+        loader=PackageLoader("appliance.console"), autoescape=True, undefined=StrictUndefined
+    )
+    return JinjaTemplateEngine.from_environment(environment)
+
+
+def _check_every_route_states_its_access(app: Litestar) -> None:
+    for route in app.routes:
+        handlers = route.route_handlers if isinstance(route, HTTPRoute) else [route.route_handler]
+        for handler in handlers:
+            is_generated = getattr(handler, "http_methods", None) == {"OPTIONS"}
+            if not is_generated and not isinstance(handler.opt.get("access"), Access):
+                raise RouteWithoutAccessError(route.path)
+
+
+def status_of(error: ApplianceError) -> HTTPStatus:
+    """The HTTP status of an error: that of the nearest class in the table."""
+    for kind in type(error).__mro__:
+        if kind in PROBLEMS:
+            return PROBLEMS[kind]
+    return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _answer_problem(_: Request[Any, Any, Any], error: ApplianceError) -> Response[dict[str, Any]]:
+    status = status_of(error)
+    reason = getattr(error, "reason", None)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.error("request_failed", code=error.code, exc_info=error)
+    else:
+        _log.info("request_refused", code=error.code, reason=reason)
+    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _problem(status, "500 Internal Server Error", ApplianceError.code)
+    answer = _problem(status, str(error), error.code)
+    if isinstance(error, InvalidFieldsError):
+        answer.content["errors"] = error.fields
+    if status is HTTPStatus.UNAUTHORIZED:
+        answer.headers["www-authenticate"] = "Bearer"
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        answer.headers["retry-after"] = "1"
+    return answer
+
+
+def _answer_framework_problem(
+    request: Request[Any, Any, Any], error: HTTPException
+) -> Response[dict[str, Any]]:
+    if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _answer_fault(request, error)
+    if isinstance(error, ValidationException) and isinstance(error.extra, list):
+        fields = {each.get("key") or "body": each["message"] for each in error.extra}
+        return _answer_problem(request, InvalidFieldsError(fields))
+    status = HTTPStatus(error.status_code)
+    code = FRAMEWORK_CODES.get(status, "invalid_request")
+    answer = _problem(status, f"{status.value} {status.phrase}", code)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def _answer_fault(_: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
+    _log.error("request_failed", code=ApplianceError.code, exc_info=error)
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    return _problem(status, "500 Internal Server Error", ApplianceError.code)
+
+
+def _problem(status: HTTPStatus, message: str, code: str) -> Response[dict[str, Any]]:
+    body = {"message": message, "code": code}
+    return Response(body, status_code=status.value, media_type="application/json")

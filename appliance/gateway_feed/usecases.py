@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -21,6 +22,8 @@ from appliance.storage.sealing import Sealer
 from gateway.contract.feed import Report, SignedFeed
 
 TOPIC = "gateway"
+
+Change = Literal["created", "changed", "known"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +142,8 @@ def feed_public_key(session: Session) -> str:
     return rules.encode(row.public_key)
 
 
-def ensure_gateway(session: Session, registration: Registration, *, now: datetime) -> str | None:
-    """Registers a gateway: "created", "changed" when it has new keys, None when it was known.
+def ensure_gateway(session: Session, registration: Registration, *, now: datetime) -> Change:
+    """Registers a gateway; one of that name with other keys gives way to it.
 
     Raises:
         GatewayKeyInvalidError: a key that is none.
@@ -152,7 +155,7 @@ def ensure_gateway(session: Session, registration: Registration, *, now: datetim
     gateway_id = rules.gateway_id(signing_key)
     known = tables.gateway_row_named(session, registration.name)
     if known is not None and (known.id, known.sealing_key) == (gateway_id, sealing_key):
-        return None
+        return "known"
     for stale in (known, tables.gateway_row(session, gateway_id)):
         if stale is not None:
             session.delete(stale)
@@ -166,7 +169,7 @@ def ensure_gateway(session: Session, registration: Registration, *, now: datetim
     )
     session.add(row)
     session.flush()
-    change = "created" if known is None else "changed"
+    change: Change = "created" if known is None else "changed"
     publish(session, TOPIC, {"id": gateway_id, "change": change}, now=now)
     return change
 

@@ -10,12 +10,21 @@ import anyio
 import anyio.to_thread
 from sqlalchemy import Engine, MetaData, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlmodel import Session, SQLModel, create_engine
 
 from appliance.errors import ApplianceError
 
-__all__ = ["DatabaseUrlError", "Db", "Row", "Session", "database_url", "plain_engine"]
+__all__ = [
+    "DatabaseUnavailableError",
+    "DatabaseUrlError",
+    "Db",
+    "Row",
+    "Session",
+    "database_url",
+    "plain_engine",
+]
 
 T = TypeVar("T")
 Work = Callable[[Session], T]
@@ -54,6 +63,15 @@ class DatabaseUrlError(ApplianceError):
         super().__init__("CASEMATE_DATABASE_URL must begin with sqlite:/// or postgresql://.")
 
 
+class DatabaseUnavailableError(ApplianceError):
+    """The database does not answer, or not in time."""
+
+    code = "database_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("The database cannot be used right now; try again in a moment.")
+
+
 def database_url(text: str) -> URL:
     """Parses the database's URL; PostgreSQL is always spoken to through psycopg.
 
@@ -79,6 +97,10 @@ def plain_engine(url: URL, **options: Any) -> Engine:
         Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # A failed statement's values would otherwise reach the log with its error.
     return create_engine(url, hide_parameters=True, **options)
+
+
+class _LostRaceError(DatabaseUnavailableError):
+    """Another writer was faster; the same work may succeed now."""
 
 
 class Db:
@@ -112,26 +134,42 @@ class Db:
         return await anyio.to_thread.run_sync(self.read_blocking, work, limiter=self._limiter)
 
     def write_blocking(self, work: Work[T]) -> T:
-        """`write` for who has no event loop."""
-        for attempt in range(1, MAX_TRIES + 1):
+        """`write` for who has no event loop.
+
+        Raises:
+            DatabaseUnavailableError: it cannot be reached, or another writer takes too long.
+        """
+        for attempt in range(1, MAX_TRIES):
             try:
-                with Session(self._writer, expire_on_commit=False) as session:
-                    result = work(session)
-                    session.commit()
-                    return result
-            except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) not in RETRIED_STATES:
-                    raise
-                if attempt == MAX_TRIES:
-                    raise
+                return self._run(work, self._writer)
+            except _LostRaceError:
                 # Spread those who collided, or they collide again.
                 time.sleep(random.uniform(0, 0.002 * attempt))  # noqa: S311  # no secret
-        raise AssertionError  # pragma: no cover
+        return self._run(work, self._writer)
 
     def read_blocking(self, work: Work[T]) -> T:
-        """`read` for who has no event loop."""
-        with Session(self._reader, expire_on_commit=False) as session:
-            return work(session)
+        """`read` for who has no event loop.
+
+        Raises:
+            DatabaseUnavailableError: it cannot be reached.
+        """
+        return self._run(work, self._reader)
+
+    def _run(self, work: Work[T], engine: Engine) -> T:
+        try:
+            with Session(engine, expire_on_commit=False) as session:
+                result = work(session)
+                if engine is self._writer:
+                    session.commit()
+                return result
+        except DBAPIError as cause:
+            if getattr(cause.orig, "sqlstate", None) in RETRIED_STATES:
+                raise _LostRaceError from cause
+            if isinstance(cause, OperationalError | InterfaceError):
+                raise DatabaseUnavailableError from cause
+            raise
+        except PoolTimeoutError as cause:
+            raise DatabaseUnavailableError from cause
 
     def close(self) -> None:
         """Closes all connections."""

@@ -1,0 +1,95 @@
+"""Admin work by who is logged in to the machine itself, so that an admin is never locked out."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from appliance.accounts import usecases
+from appliance.accounts.rules import Profile, Scope
+from appliance.app import open_database, utc_now
+from appliance.errors import InvalidFieldsError
+from appliance.settings import Settings
+from appliance.storage.engine import Session
+
+T = TypeVar("T")
+
+
+def create(
+    settings: Settings, username: str, *, name: str, email: str, is_admin: bool
+) -> dict[str, Any]:
+    """Makes a user with a generated password, which is in the answer.
+
+    Raises:
+        ApplianceError: the user cannot be made.
+    """
+    password = usecases.generate_password()
+    profile = Profile(username=username, name=name, email=email, is_admin=is_admin)
+    hashed = usecases.hash_password(password)
+    user = _write(
+        settings,
+        lambda session: usecases.create_user(session, profile, password_hash=hashed, now=utc_now()),
+    )
+    return {"id": user.id, "username": user.username, "password": password}
+
+
+def reset_password(settings: Settings, username: str) -> dict[str, Any]:
+    """Gives a user a generated password, which is in the answer.
+
+    Raises:
+        NotFoundError: no such user.
+    """
+    password = usecases.generate_password()
+    hashed = usecases.hash_password(password)
+
+    def reset(session: Session) -> str:
+        user = usecases.get_user_named(session, username)
+        changed = usecases.change_user(
+            session, user.id, Profile(), password_hash=hashed, now=utc_now()
+        )
+        return changed.username
+
+    return {"username": _write(settings, reset), "password": password}
+
+
+def create_pat(
+    settings: Settings, username: str, *, name: str, scopes: Sequence[str], days: int
+) -> dict[str, Any]:
+    """Gives a user a personal access token, which is in the answer.
+
+    Raises:
+        ApplianceError: no such user, or no such token can be made.
+    """
+    now = utc_now()
+    wish = usecases.PatRequest(
+        name=name,
+        scopes=_scopes(scopes),
+        secret=usecases.generate_pat(),
+        expires_on=now.date() + timedelta(days=days),
+    )
+
+    def make(session: Session) -> dict[str, Any]:
+        user = usecases.get_user_named(session, username)
+        pat = usecases.create_pat(session, user.id, wish, now=now)
+        return {
+            "username": user.username,
+            "token": wish.secret,
+            "scopes": sorted(pat.scopes),
+            "expires_at": pat.expires_on.isoformat(),
+        }
+
+    return _write(settings, make)
+
+
+def _scopes(names: Sequence[str]) -> frozenset[Scope]:
+    unknown = set(names) - set(Scope)
+    if unknown:
+        raise InvalidFieldsError({"scopes": f"must be from {', '.join(Scope)}"})
+    return frozenset(Scope(name) for name in names)
+
+
+def _write(settings: Settings, work: Callable[[Session], T]) -> T:
+    db = open_database(settings)
+    try:
+        return db.write_blocking(work)
+    finally:
+        db.close()
