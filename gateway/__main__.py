@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import signal
 import sys
 
 import msgspec
@@ -48,6 +49,8 @@ def serve(settings: Settings) -> None:
     stop_metrics = metrics.serve(settings.gateway_metrics_port)
     log = structlog.get_logger()
     log.info("gateway_started", version=release(), port=settings.gateway_port)
+    # uvicorn raises the signal that stopped it once more at its end; by then it is dealt with.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         uvicorn.run(
             app,

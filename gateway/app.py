@@ -18,7 +18,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from gateway.contract.addresses import parse_endpoint
 from gateway.contract.catalog import Catalog, load_catalog
-from gateway.contract.codes import STATUS, Code
+from gateway.contract.codes import Code
 from gateway.contract.feed import Report
 from gateway.edge import openai
 from gateway.edge.admission import Admission
@@ -41,6 +41,13 @@ from gateway.upstream.forward import Forwarder
 
 PROBE_INTERVAL = timedelta(seconds=2)
 KEY_SET_INTERVAL = timedelta(seconds=1)
+
+_CODES = {
+    400: Code.INVALID_REQUEST,
+    404: Code.NOT_FOUND,
+    405: Code.METHOD_NOT_ALLOWED,
+    413: Code.REQUEST_TOO_LARGE,
+}
 
 log = structlog.get_logger()
 
@@ -177,8 +184,7 @@ def _repeat(
 
 def _detail(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, str]]:
     """Errors outside the model surfaces, in GitLab's form."""
-    codes = {status: code for code, status in STATUS.items() if status < 500}  # noqa: PLR2004  # of the client
-    code = codes.get(error.status_code, Code.INTERNAL_ERROR)
+    code = _CODES.get(error.status_code, Code.INTERNAL_ERROR)
     return Response({"detail": error.detail, "code": code}, status_code=error.status_code)
 
 

@@ -1,0 +1,35 @@
+"""Names that something outside our code uses: a framework, the wire, or a person.
+
+Vulture reads this file as if it were a use of each.
+"""
+
+from gateway.contract import catalog, claims, codes, feed
+from gateway.edge import health
+from gateway.settings import Settings
+
+_ = [
+    # Fields that travel on the wire; the other side reads them.
+    claims.Claims.iat,
+    claims.Claims.jti,
+    claims.Claims.flags,
+    claims.Claims.cred,
+    claims.Claims.gen,
+    claims.Claims.client_ip,
+    feed.FeedDocument.issued_at,
+    feed.FeedModel.family,
+    feed.FeedModel.name,
+    # What the catalogue says of each thing; clients and pages show it.
+    catalog.UnitPrimitive.description,
+    catalog.Feature.title,
+    catalog.Feature.main_feature,
+    catalog.Feature.release_state,
+    catalog.Feature.model_families,
+    catalog.Catalog.feature_of,
+    catalog.AddOn.has_seats,
+    # Route handlers and settings are called and filled in by their frameworks.
+    health.health,
+    health.healthz,
+    health.ready,
+    Settings.model_config,
+    codes.Code.NOT_FOUND,
+]
