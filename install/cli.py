@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import time
-from importlib.metadata import version as version_of
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -16,6 +15,7 @@ from install.errors import INTERRUPTED, InstallError, NotInstalledError, Setting
 from install.places import Places
 from install.processes import RUN_MARK
 from install.progress import complain
+from install.release import release
 
 app = typer.Typer(
     name="casemate",
@@ -228,7 +228,7 @@ def users(context: typer.Context) -> None:
 @app.command()
 def version() -> None:
     """The version of this program."""
-    print(f"casemate {version_of('casemate')}")
+    print(f"casemate {release()}")
 
 
 def _add_models() -> None:

@@ -5,7 +5,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
 from install.errors import SettingError
@@ -72,9 +72,9 @@ class Config:
     def local_host(self) -> str:
         """The address under which this machine reaches the instance and the gateway."""
         address = ip_address(self.listen)
-        if address.is_unspecified:
-            return LOOPBACK
-        return f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004
+        if isinstance(address, IPv6Address):
+            return "[::1]" if address.is_unspecified else f"[{address}]"
+        return LOOPBACK if address.is_unspecified else str(address)
 
     @property
     def instance_url(self) -> str:

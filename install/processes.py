@@ -78,12 +78,18 @@ def is_service_of(pid: int, home: Path) -> bool:
 
 def services_of(home: Path) -> list[Process]:
     """Every process of the appliance at `home` that a supervisor started."""
-    mine = os.getpid()
-    return [
-        process
-        for process in all_processes()
-        if process.pid != mine and is_service_of(process.pid, home)
-    ]
+    return [process for process in all_processes() if is_service_of(process.pid, home)]
+
+
+def own_line() -> set[int]:
+    """This process and all it descends from, down to the first: what it must never end."""
+    line = {1}
+    pid = os.getpid()
+    while pid not in line and pid > 0:
+        line.add(pid)
+        found = read(pid)
+        pid = found.parent if found else 0
+    return line
 
 
 def stop(
@@ -93,7 +99,8 @@ def stop(
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
     """Asks processes to end, kills those that have not after `patience_s`; returns how many ran."""
-    running = [process for process in processes if is_alive(process)]
+    spared = own_line()
+    running = [each for each in processes if each.pid not in spared and is_alive(each)]
     count = len(running)
     for number in (signal.SIGTERM, signal.SIGKILL):
         for process in running:

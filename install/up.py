@@ -3,7 +3,6 @@
 import os
 import time
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from install.options import UpOptions
 from install.places import Places, make_folders
 from install.progress import STEPS, Display
 from install.question import Answer, Question, ask, ask_when_ready
+from install.release import release
 from install.services import GATEWAY, INSTANCE, MODEL_SERVER, SOURCES
 from install.supervision import Started
 
@@ -104,7 +104,7 @@ def run(places: Places, options: UpOptions, display: Display) -> Outcome:
         answer=answer.text,
         tokens_per_second=round(answer.tokens_per_second, 1),
         seconds=round(time.time() - began, 1),
-        version=version("casemate"),
+        version=release(),
         restarted=started.restarted,
         changed=done.changed,
         warnings=(*done.warnings, *((PLAIN_HTTP,) if settings.is_public else ())),

@@ -1,0 +1,172 @@
+"""Stand-ins for the three parts: the set-up commands and HTTP surfaces that the installer meets.
+
+Run as a program in the place of `python -P -m appliance|gateway|model_server …`; its state lies
+where the real ones keep theirs. A file `HOME/stand_in.json` can make it misbehave.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+TOKEN = "casemate-pat-stand-in"
+
+
+def home() -> Path:
+    return Path(os.environ["CASEMATE_HOME"])
+
+
+def wish(name: str) -> Any:
+    path = home() / "stand_in.json"
+    return json.loads(path.read_text()).get(name) if path.exists() else None
+
+
+class Surface(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_arguments: object) -> None:
+        """Nothing is to be logged."""
+
+    def answer(self, status: int, body: object) -> None:
+        data = b"" if body is None else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def body(self) -> Any:
+        return json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
+
+
+class InstanceSurface(Surface):
+    models: tuple[dict[str, Any], ...] = ()
+
+    def do_GET(self) -> None:
+        if self.path == "/-/readiness":
+            self.answer(503 if wish("instance_down") else 200, {})
+        elif self.allowed():
+            self.answer(200, list(self.models))
+
+    def do_POST(self) -> None:
+        body = self.body()
+        if not self.allowed():
+            return
+        if self.path == "/api/v4/ai/access_tokens":
+            headers = {"X-Gitlab-Realm": "self-managed"}
+            minted = {"token": "access", "expires_at": int(time.time()) + 900}
+            self.answer(201, {**minted, "base_url": "http://127.0.0.1", "headers": headers})
+        elif body.get("endpoint", "").startswith("http://8."):
+            refusal = {"message": {"endpoint": "is outside"}, "code": "endpoint_refused"}
+            self.answer(400, refusal)
+        else:
+            has_key = bool(body.pop("api_key", None))
+            made = {"id": len(self.models) + 1, **body, "has_api_key": has_key}
+            InstanceSurface.models = (*self.models, made)
+            self.answer(201, made)
+
+    def do_DELETE(self) -> None:
+        number = int(self.path.rpartition("/")[2])
+        InstanceSurface.models = tuple(each for each in self.models if each["id"] != number)
+        self.answer(204, None)
+
+    def allowed(self) -> bool:
+        if self.headers.get("PRIVATE-TOKEN") == TOKEN:
+            return True
+        self.answer(401, {"message": "401 Unauthorized", "code": "invalid_token"})
+        return False
+
+
+class GatewaySurface(Surface):
+    def do_GET(self) -> None:
+        self.answer(200, {})
+
+    def do_POST(self) -> None:
+        body = self.body()
+        refusal = wish("gateway_refuses")
+        if refusal:
+            said = {"message": f"The model {body['model']} is away.", "code": refusal}
+            self.answer(503, {"error": {**said, "type": "api_error", "param": None}})
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        words = [] if wish("no_tokens") else ["A ", "network ", "joins ", "computers."]
+        for word in words:
+            self.event({"choices": [{"index": 0, "delta": {"content": word}}]})
+            time.sleep(0.001)
+        usage = {"prompt_tokens": 9, "completion_tokens": len(words), "total_tokens": 13}
+        self.event({"choices": [], "usage": usage})
+        self.wfile.write(b"data: [DONE]\n\n")
+
+    def event(self, fields: dict[str, Any]) -> None:
+        chunk = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+        self.wfile.write(f"data: {json.dumps({**chunk, **fields})}\n\n".encode())
+
+
+def serve(surface: type[Surface], port: int) -> ThreadingHTTPServer:
+    ThreadingHTTPServer.daemon_threads = True
+    return ThreadingHTTPServer(("127.0.0.1", port), surface)
+
+
+def serve_model() -> None:
+    folder = home() / "model_server"
+    spec = json.loads((folder / "models.json").read_text())[0]
+    state = {"ref": spec["ref"], "port": 1, "pid": os.getpid(), "restarts": 0, "since": 1}
+    state |= wish("model_state") or {"state": "ready", "reason": None}
+    (folder / "state.json").write_text(json.dumps({"models": [state]}))
+    signal.pause()
+
+
+def init(answers: dict[str, Any]) -> dict[str, Any]:
+    marker = home() / "instance" / "casemate.db"
+    before = json.loads(marker.read_text()) if marker.exists() else None
+    marker.write_text(json.dumps(answers["model"]))
+    if before is None:
+        for name, text in (("password_file", "geheim"), ("token_file", TOKEN)):
+            Path(answers["admin"][name]).write_text(text)
+    changed = [
+        f"model.{key}" for key, old in (before or {}).items() if old != answers["model"][key]
+    ]
+    created = ["admin", "gateway", "model"] if before is None else []
+    said = {
+        "instance_id": "i",
+        "feed_key": "f",
+        "issuer": os.environ["CASEMATE_INSTANCE_PUBLIC_URL"],
+    }
+    return {**said, "created": created, "changed": changed}
+
+
+def main(words: list[str]) -> None:
+    if wish("fails") == words[:2]:
+        sys.exit("it is broken")
+    match words:
+        case ["gateway", "keys"]:
+            print(json.dumps({"gateway_id": "g", "signing_key": "s", "sealing_key": "e"}))
+        case ["gateway", "pin"]:
+            (home() / "gateway" / "instance.json").write_text(sys.stdin.read())
+            print("{}")
+        case ["appliance", "init", "--answers", path]:
+            print(json.dumps(init(json.loads(Path(path).read_text()))))
+        case ["appliance", "users", *rest]:
+            print(f"users {' '.join(rest)}")
+        case ["appliance", "serve"]:
+            serve(InstanceSurface, int(os.environ["CASEMATE_INSTANCE_PORT"])).serve_forever()
+        case ["gateway", "serve"]:
+            serve(GatewaySurface, int(os.environ["CASEMATE_GATEWAY_PORT"])).serve_forever()
+        case ["model_server", "serve"]:
+            serve_model()
+        case ["model_server", "convert", _, folder]:
+            Path(folder).mkdir()
+            (Path(folder) / "config.json").write_text("{}")
+        case _:
+            sys.exit(f"no such command: {words}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[3:])

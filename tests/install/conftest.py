@@ -1,0 +1,100 @@
+"""A home with stand-ins for the three parts, and the ports that it listens on."""
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from install import environments, stopping
+from install.config import Config
+from install.environments import LOCKS, Environment
+from install.places import Places, make_folders
+from tests.fakes import parts
+
+CLONE = Path(__file__).parents[2]
+PYTHON = f"""#!/bin/sh
+case "$3" in
+  appliance|gateway|model_server) exec {sys.executable} {parts.__file__} "$@";;
+  *) PYTHONPATH={CLONE} exec {sys.executable} "$@";;
+esac
+"""
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Places]:
+    """A home with its folders; whatever was started there is stopped.
+
+    `install.processes` decides what is ended here, so no test may patch what it finds.
+    """
+    found = Places(home=tmp_path / "home", uid=os.geteuid())
+    make_folders(found)
+    for name in list(os.environ):
+        if name.startswith("CASEMATE_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("CASEMATE_HOME", str(found.home))
+    yield found
+    stopping.stop_everything(found)
+    if found.socket_folder.exists():
+        for path in found.socket_folder.iterdir():
+            path.unlink()
+        found.socket_folder.rmdir()
+
+
+@pytest.fixture
+def free_ports() -> list[int]:
+    """Five ports that nothing listens on."""
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(5)]
+    ports: list[int] = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+@pytest.fixture
+def config(free_ports: list[int]) -> Config:
+    """Settings with ports that can be had."""
+    instance, gateway, model, first, second = free_ports
+    return Config(
+        instance_port=instance,
+        gateway_port=gateway,
+        model_port=model,
+        instance_metrics_port=first,
+        gateway_metrics_port=second,
+    )
+
+
+@pytest.fixture
+def installed(places: Places) -> Places:
+    """A home whose environments are in place, with stand-ins for the parts."""
+    for folder, lock in (
+        (places.services, "services.lock"),
+        (places.model_server, "model-server-cpu.lock"),
+    ):
+        (folder / "bin").mkdir(parents=True)
+        program = folder / "bin" / "python"
+        program.write_text(PYTHON)
+        program.chmod(0o755)
+        made = Environment(folder=folder, lock=LOCKS / lock, scratch=places.logs)
+        digests = {"appliance": "1", "gateway": "1", "model_server": "1", "build": "1"}
+        made.stamp.write_text(json.dumps({"lock": made.wanted(), "sources": digests}))
+        places.wheels.mkdir(exist_ok=True)
+        (places.wheels / "sources.json").write_text(json.dumps(digests))
+    starter = places.models / "smollm2-135m-instruct"
+    starter.mkdir()
+    (starter / "config.json").write_text("{}")
+    assert environments.built_digests(places.wheels)
+    return places
+
+
+@pytest.fixture
+def wish(places: Places) -> Callable[..., None]:
+    """Makes the stand-ins misbehave."""
+
+    def write(**wishes: object) -> None:
+        (places.home / "stand_in.json").write_text(json.dumps(wishes))
+
+    return write
