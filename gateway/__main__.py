@@ -63,6 +63,8 @@ def serve(settings: Settings) -> None:
             access_log=False,
             log_config=None,
             server_header=False,
+            # Who the peer is decides on addresses; a header may not say otherwise.
+            proxy_headers=False,
             timeout_graceful_shutdown=GRACE_S,
         )
     finally:

@@ -99,7 +99,7 @@ class Gateway:
                     stack, session, pin=self._pin, store=store, endpoints=endpoints
                 )
                 _repeat(stack, lambda: endpoints.probe(session), every=PROBE_INTERVAL)
-            forwarder = Forwarder(session, read_timeout=settings.upstream_read_timeout)
+            forwarder = Forwarder(session, longest_answer=settings.longest_answer)
             self.surface = OpenAISurface(
                 admission=Admission(verifier),
                 endpoints=endpoints,

@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     key_set_stale_budget: timedelta = timedelta(hours=24)
     feed_interval: timedelta = timedelta(seconds=1)
     upstream_connect_timeout: timedelta = timedelta(seconds=3)
-    upstream_read_timeout: timedelta = timedelta(minutes=10)
+    longest_answer: timedelta = timedelta(minutes=30)
 
     @property
     def state_folder(self) -> Path:

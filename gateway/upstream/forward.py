@@ -22,12 +22,11 @@ log = structlog.get_logger()
 class Forwarder:
     """Opens requests to upstreams over the one guarded client."""
 
-    def __init__(self, session: aiohttp.ClientSession, *, read_timeout: timedelta) -> None:
+    def __init__(self, session: aiohttp.ClientSession, *, longest_answer: timedelta) -> None:
         self._session = session
+        # One timer for a whole answer: a limit on each read would set a new one at every chunk.
         self._timeout = aiohttp.ClientTimeout(
-            total=None,
-            sock_connect=session.timeout.sock_connect,
-            sock_read=read_timeout.total_seconds(),
+            total=longest_answer.total_seconds(), sock_connect=session.timeout.sock_connect
         )
 
     async def open(self, upstream: Upstream, path: str, body: bytes) -> aiohttp.ClientResponse:
