@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,6 +28,8 @@ Command = Callable[[Settings, argparse.Namespace], None]
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; 0 when it did what it says, 2 when something must be put right first."""
     arguments = _parser().parse_args(argv)
+    # The database and its journals are nobody else's to read.
+    os.umask(0o077)
     command: Command = arguments.command
     try:
         command(Settings.from_environment(), arguments)

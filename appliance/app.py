@@ -87,6 +87,8 @@ FRAMEWORK_CODES = {
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
 }
 
+UNREADABLE = "The request cannot be read: the body must be a JSON object in UTF-8."
+
 _log = structlog.get_logger()
 
 
@@ -192,6 +194,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         template_config=TemplateConfig(instance=_template_engine()),
         state=State({"db": instance.db, "clock": clock, "registry": registry}),
         request_max_body_size=MAX_BODY_BYTES,
+        logging_config=None,
         # The pages that Litestar would add load their scripts from outside.
         openapi_config=None,
         on_shutdown=[instance.db.close],
@@ -259,10 +262,13 @@ def _answer_framework_problem(
         return _answer_fault(request, error)
     if isinstance(error, ValidationException) and isinstance(error.extra, list):
         fields = {each.get("key") or "body": each["message"] for each in error.extra}
+        # What Litestar says when there is no body at all.
+        fields = {"body": "is required"} if fields == {"data": "'data'"} else fields
         return _answer_problem(request, InvalidFieldsError(fields))
     status = HTTPStatus(error.status_code)
     code = FRAMEWORK_CODES.get(status, "invalid_request")
-    answer = _problem(status, f"{status.value} {status.phrase}", code)
+    sentence = UNREADABLE if status is HTTPStatus.BAD_REQUEST else f"{status} {status.phrase}"
+    answer = _problem(status, sentence, code)
     answer.headers.update(error.headers or {})
     return answer
 

@@ -31,7 +31,7 @@ MIN_PASSWORD_CHARS = 12
 # Argon2 itself takes more; this bounds what an anonymous caller can make us hash.
 MAX_PASSWORD_CHARS = 1024
 USERNAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_-])?")
-EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
+EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,189}")
 PAT = re.compile(re.escape(PAT_PREFIX) + r"([a-z2-7]{32})([0-9a-f]{8})")
 
 
@@ -239,7 +239,9 @@ def check_profile(profile: Profile) -> None:
         )
     if profile.name is not None and not _is_a_name(profile.name):
         problems["name"] = f"must be 1 to {MAX_NAME_CHARS} printable characters"
-    if profile.email is not None and not EMAIL.fullmatch(profile.email):
+    if profile.email is not None and not (
+        EMAIL.fullmatch(profile.email) and profile.email.isprintable()
+    ):
         problems["email"] = "must be an email address"
     if profile.password is not None and not (
         MIN_PASSWORD_CHARS <= len(profile.password) <= MAX_PASSWORD_CHARS

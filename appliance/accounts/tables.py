@@ -9,7 +9,7 @@ from sqlalchemy import Column, ForeignKey, Integer, func
 from sqlmodel import Field, col, select, update
 
 from appliance.accounts.rules import PersonalAccessToken, Scope, User, UserState
-from appliance.storage.engine import Row, Session
+from appliance.storage.engine import MAX_ID, Row, Session
 from appliance.storage.paging import Page, Slice, cut
 
 
@@ -103,7 +103,7 @@ def pat_of(row: PersonalAccessTokenRow) -> PersonalAccessToken:
 
 def user_row(session: Session, user_id: int) -> UserRow | None:
     """The user's row, for changing it."""
-    return session.get(UserRow, user_id)
+    return session.get(UserRow, user_id) if 0 < user_id <= MAX_ID else None
 
 
 def user_row_named(session: Session, username: str) -> UserRow | None:

@@ -70,6 +70,8 @@ def note_use(session: Session, credential: PersonalAccessToken, *, now: datetime
 
 def list_users(session: Session, page: Page, *, username: str | None = None) -> Slice[User]:
     """A page of users, oldest first."""
+    if username is not None and not rules.USERNAME.fullmatch(username):
+        return Slice(items=(), page=page, total=0)
     return tables.user_page(session, page, username=username)
 
 

@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,8 +28,10 @@ from gateway.contract.claims import LEEWAY_S
 RAW_KEY_BYTES = 32
 SEEN_WITHIN = timedelta(seconds=10)
 MAX_ASSERTION_CHARS = 4096
-MAX_JTI_CHARS = 255
+MAX_TEXT_CHARS = 255
 MAX_REPORTED_MODELS = 1000
+
+THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 
 _suite = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
@@ -120,7 +123,7 @@ def claimed_gateway(authorization: str | None) -> tuple[str, str]:
         kid = jwt.get_unverified_header(text).get("kid")
     except jwt.InvalidTokenError as cause:
         raise AssertionRefusedError(reason="assertion_malformed") from cause
-    if not isinstance(kid, str):
+    if not isinstance(kid, str) or not THUMBPRINT.fullmatch(kid):
         raise AssertionRefusedError(reason="kid_missing")
     return text, kid
 
@@ -147,7 +150,7 @@ def check_assertion(
         raise AssertionRefusedError(reason="assertion_invalid") from cause
     if claims.iss != gateway.id or claims.sub != gateway.id:
         raise AssertionRefusedError(reason="assertion_of_another")
-    if not 1 <= len(claims.jti) <= MAX_JTI_CHARS:
+    if not _is_plain(claims.jti):
         raise AssertionRefusedError(reason="jti_unusable")
     _check_times(claims, now=now)
     return AcceptedAssertion(
@@ -155,6 +158,10 @@ def check_assertion(
         jti=claims.jti,
         expires_at=now + timedelta(seconds=feed.ASSERTION_LIFE_S + 2 * LEEWAY_S),
     )
+
+
+def _is_plain(text: str) -> bool:
+    return 1 <= len(text) <= MAX_TEXT_CHARS and text.isprintable()
 
 
 def _check_times(claims: _AssertionClaims, *, now: datetime) -> None:
@@ -218,13 +225,13 @@ def parse_report(body: bytes) -> feed.Report:
     """A gateway's report.
 
     Raises:
-        ReportRefusedError: not JSON of that form, or absurdly long.
+        ReportRefusedError: not JSON of that form, or longer than any true one.
     """
     try:
         report = msgspec.json.decode(body, type=feed.Report)
     except msgspec.DecodeError as cause:
         raise ReportRefusedError from cause
-    if len(report.models) > MAX_REPORTED_MODELS:
+    if len(report.models) > MAX_REPORTED_MODELS or not _is_plain(report.version):
         raise ReportRefusedError
     return report
 

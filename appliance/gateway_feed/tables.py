@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import JSON, Column, ForeignKey, String
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, String
 from sqlmodel import Field, col, delete, select
 
 from appliance.gateway_feed.rules import AcceptedAssertion, Gateway
@@ -29,7 +29,7 @@ class GatewayRow(Row, table=True):
     last_seen_at: datetime | None = None
     version: str | None = None
     reported_epoch: int | None = None
-    reported_sequence: int | None = None
+    reported_sequence: int | None = Field(default=None, sa_column=Column(BigInteger))
     reported_models: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSON))
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlmodel import Field, col, select
 
 from appliance.self_hosted_models.rules import SelfHostedModel, ref_key
-from appliance.storage.engine import Row, Session
+from appliance.storage.engine import MAX_ID, Row, Session
 from appliance.storage.paging import Page, Slice, cut
 from appliance.storage.sealing import Place
 
@@ -57,7 +57,7 @@ def place_of(model_id: int) -> Place:
 
 def model_row(session: Session, model_id: int) -> SelfHostedModelRow | None:
     """The model's row, for changing it."""
-    return session.get(SelfHostedModelRow, model_id)
+    return session.get(SelfHostedModelRow, model_id) if 0 < model_id <= MAX_ID else None
 
 
 def local_row(session: Session) -> SelfHostedModelRow | None:

@@ -17,6 +17,7 @@ from sqlmodel import Session, SQLModel, create_engine
 from appliance.errors import ApplianceError
 
 __all__ = [
+    "MAX_ID",
     "DatabaseUnavailableError",
     "DatabaseUrlError",
     "Db",
@@ -38,6 +39,8 @@ SQLITE_PRAGMAS = (
 # PostgreSQL's serialization_failure and deadlock_detected: nothing was written, try again.
 RETRIED_STATES = {"40001", "40P01"}
 MAX_TRIES = 30
+# The largest number that an integer column holds on both databases.
+MAX_ID = 2**31 - 1
 
 
 class Row(SQLModel):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, func, text
+from sqlalchemy import JSON, BigInteger, Column, Integer, func, text
 from sqlmodel import Field, select
 
 from appliance.storage.engine import Row, Session
@@ -20,7 +20,11 @@ class OutboxRow(Row, table=True):
     # Without AUTOINCREMENT SQLite hands out the number of a deleted last row a second time.
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012  # SQLAlchemy's own name
 
-    sequence: int | None = Field(default=None, primary_key=True)
+    sequence: int | None = Field(
+        default=None,
+        # SQLite numbers rows by itself only when the type is INTEGER, which has 64 bits there.
+        sa_column=Column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True),
+    )
     topic: str
     payload: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     created_at: datetime
