@@ -30,7 +30,7 @@ def upgrade() -> None:
         sa.Column("last_seen_at", UTCDateTime(), nullable=True),
         sa.Column("version", AutoString(), nullable=True),
         sa.Column("reported_epoch", sa.Integer(), nullable=True),
-        sa.Column("reported_sequence", sa.Integer(), nullable=True),
+        sa.Column("reported_sequence", sa.BigInteger(), nullable=True),
         sa.Column("reported_models", sa.JSON(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_gateways")),
         sa.UniqueConstraint("name", name=op.f("uq_gateways_name")),
@@ -45,7 +45,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "outbox",
-        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("sequence", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("topic", AutoString(), nullable=False),
         sa.Column("payload", sa.JSON(), nullable=False),
         sa.Column("created_at", UTCDateTime(), nullable=False),

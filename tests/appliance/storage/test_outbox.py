@@ -1,0 +1,49 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlmodel import Session, col, select
+
+from appliance.storage.engine import Db
+from appliance.storage.outbox import OutboxRow, last_sequence, publish
+from tests.appliance.builders import NOW
+
+
+def _publish(session: Session) -> None:
+    publish(session, "model", {"id": 1}, now=NOW)
+
+
+def _numbers(db: Db) -> list[int]:
+    query = select(OutboxRow.sequence).order_by(col(OutboxRow.sequence))
+    found = db.read_blocking(lambda session: session.exec(query).all())
+    return [number for number in found if number is not None]
+
+
+def test_the_sequence_begins_at_zero_and_grows(db: Db) -> None:
+    assert db.read_blocking(last_sequence) == 0
+    db.write_blocking(_publish)
+    first = db.read_blocking(last_sequence)
+    db.write_blocking(_publish)
+    assert db.read_blocking(last_sequence) > first > 0
+
+
+def test_a_change_that_is_taken_back_publishes_nothing(db: Db) -> None:
+    def fail(session: Session) -> None:
+        _publish(session)
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        db.write_blocking(fail)
+    assert db.read_blocking(last_sequence) == 0
+
+
+def test_a_reader_never_sees_a_later_number_before_an_earlier_one(db: Db) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        writes = [pool.submit(db.write_blocking, _publish) for _ in range(24)]
+        reads = [pool.submit(_numbers, db) for _ in range(24)]
+        for write in writes:
+            write.result()
+        seen = [read.result() for read in reads]
+    final = _numbers(db)
+    assert len(set(final)) == 24
+    # Whatever was seen was a beginning of the whole: nothing slipped in before it afterwards.
+    assert all(final[: len(numbers)] == numbers for numbers in seen)
