@@ -29,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _serve(_options: argparse.Namespace) -> None:
     # A supervisor that is killed tells nobody; the kernel does.
     guard.die_with_parent(os.getppid())
+    guard.adopt_orphans()
     logs.configure()
     asyncio.run(app.serve(read_settings()))
 

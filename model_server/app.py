@@ -5,8 +5,10 @@ import fcntl
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -70,6 +72,17 @@ class ModelServer:
             await asyncio.gather(ending, *watches, return_exceptions=True)
             for probe in probes:
                 await probe.aclose()
+            self._note_the_end()
+
+    def _note_the_end(self) -> None:
+        for spec in self._specs:
+            ended = replace(
+                self._states.get(spec.ref),
+                state=Condition.FAILED,
+                pid=None,
+                reason="The model server was stopped.",
+            )
+            self._states.put(ended, now=int(time.time()))
 
     def _watch(self, spec: ModelSpec, *, probe: Probe, turn: asyncio.Lock) -> Watch:
         async def start() -> launch.Engine:

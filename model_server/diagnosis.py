@@ -4,8 +4,9 @@ import re
 import signal
 from collections.abc import Sequence
 
-# The first that matches any line wins, so what explains most stands first. The patterns were taken
-# from the output of vLLM 0.32 when each of these was brought about; the CUDA ones from its source.
+# The first that matches any line wins, so what explains most stands first. Port, architecture,
+# context, cache and weights that do not fit were brought about with vLLM 0.32 on a CPU; the rest,
+# and all that speaks of CUDA, is what its source and torch's say.
 _SENTENCES: dict[str, tuple[str, ...]] = {
     "The GPU ran out of memory; serve a smaller model or give it less context.": (
         r"CUDA out of memory",
@@ -17,6 +18,7 @@ _SENTENCES: dict[str, tuple[str, ...]] = {
     "Too little memory is left for the cache; give the model less context.": (
         r"No available memory for the cache blocks",
         r"KV cache is needed, which is larger",
+        r"is less than requested memory for kv",
     ),
     "The machine ran out of memory; serve a smaller model or free some memory.": (
         r"not enough memory",
@@ -57,6 +59,7 @@ _SENTENCES: dict[str, tuple[str, ...]] = {
         r"invalid choice",
     ),
     "The disk is full.": (r"No space left on device",),
+    "A part of vLLM died; its log says more.": (r"EngineDeadError", r"died unexpectedly"),
 }
 _PATTERNS = {
     sentence: re.compile("|".join(patterns), re.IGNORECASE)

@@ -14,41 +14,64 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _AWAITED = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
-_SESSION_FIELD = 3  # of /proc/PID/stat, counted after the name in brackets
-_GONE = ("Z", "X")
+_DEAD = frozenset("ZX")
 
 
-def members_of(session: int) -> list[int]:
-    """The living processes of a session, its leader included; zombies are not counted."""
+class Member(NamedTuple):
+    """One process of a session; `is_dead` while its parent has not asked how it ended."""
+
+    pid: int
+    parent: int
+    is_dead: bool
+
+
+def members_of(session: int) -> list[Member]:
+    """The processes of a session, its leader included."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             # The name may hold spaces and brackets: what counts comes after the last bracket.
-            fields = stat.read_text(errors="replace").rpartition(")")[2].split()
-            if int(fields[_SESSION_FIELD]) == session and fields[0] not in _GONE:
-                found.append(int(stat.parent.name))
+            state, parent, _, of, *_ = stat.read_text(errors="replace").rpartition(")")[2].split()
+            if int(of) == session:
+                found.append(Member(int(stat.parent.name), int(parent), state in _DEAD))
     return found
 
 
 def kill_session(session: int, *, within_s: float) -> bool:
-    """Kills all of a session but the caller; whether it was empty before the time was over.
+    """Kills all of a session but the caller; whether nothing lived before the time was over.
 
-    Asks again until nothing is left: a process may be born while the others are counted.
+    Asks again until nothing is left: a process may be born while the others are counted. Those that
+    the caller has adopted are buried as well; its leader is left to whoever started it.
     """
     deadline = time.monotonic() + within_s
+    own = os.getpid()
     while True:
-        left = [pid for pid in members_of(session) if pid != os.getpid()]
-        if not left:
+        others = [member for member in members_of(session) if member.pid != own]
+        for member in others:
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                if not member.is_dead:
+                    os.kill(member.pid, signal.SIGKILL)
+                elif member.parent == own and member.pid != session:
+                    os.waitpid(member.pid, os.WNOHANG)
+        unburied = [m for m in others if m.pid != session and m.parent == own]
+        if not unburied and all(member.is_dead for member in others):
             return True
-        for pid in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
         if time.monotonic() > deadline:
-            return False
+            return all(member.is_dead for member in others)
         time.sleep(0.02)
+
+
+def adopt_orphans() -> None:
+    """Has the kernel give this process the orphans of its children, so that it can bury them.
+
+    The first process of a container often buries nobody.
+    """
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def die_with_parent(parent: int) -> None:
@@ -65,6 +88,7 @@ def guard(command: list[str], *, parent: int, grace_s: float) -> int:
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
     die_with_parent(parent)
+    adopt_orphans()
     own = os.getpid()
 
     def prepare() -> None:

@@ -52,6 +52,16 @@ def parse_meminfo(meminfo: str) -> tuple[int, int]:
     return kib["MemTotal"] * 1024, kib["MemAvailable"] * 1024
 
 
+def parse_node_meminfo(meminfo: str) -> tuple[int, int]:
+    """(total, free) bytes of one NUMA node; what only caches files counts as free."""
+    kib = {
+        name: int(value)
+        for name, value in re.findall(r"^Node \d+ ([\w()]+):\s+(\d+) kB", meminfo, re.M)
+    }
+    cached = kib.get("Active(file)", 0) + kib.get("Inactive(file)", 0)
+    return kib["MemTotal"] * 1024, (kib["MemFree"] + cached) * 1024
+
+
 def parse_gpus(listing: str) -> tuple[Gpu, ...]:
     """The GPUs in nvidia-smi's `csv,noheader,nounits` answer; lines without figures are left out.
 
@@ -95,13 +105,19 @@ def check_cpu(hardware: Hardware) -> None:
         raise CpuUnsupportedError(missing)
 
 
-def look(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) -> Hardware:
+def look(proc: Path = Path("/proc"), sys: Path = Path("/sys")) -> Hardware:
     """Reads what the machine offers now; free memory is what can be had without swapping."""
     total, free = limited_memory(
         parse_meminfo((proc / "meminfo").read_text()),
-        limit=_text(cgroup / "memory.max"),
-        used=_text(cgroup / "memory.current"),
+        limit=_text(sys / "fs/cgroup/memory.max"),
+        used=_text(sys / "fs/cgroup/memory.current"),
     )
+    node = _text(sys / "devices/system/node/node0/meminfo")
+    if node is not None:
+        # vLLM binds a model on the CPU to the memory of one node, the first, and refuses a cache
+        # that is larger than what is free there.
+        node_total, node_free = parse_node_meminfo(node)
+        total, free = min(total, node_total), min(free, node_free)
     return Hardware(
         cores=len(os.sched_getaffinity(0)),
         memory_bytes=total,

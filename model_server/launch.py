@@ -45,9 +45,17 @@ class Engine:
     """A running vLLM behind its guard; made by `start`."""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, *, on_line: Callable[[str], None], grace_s: float
+        self,
+        process: asyncio.subprocess.Process,
+        *,
+        output: asyncio.StreamReader,
+        pipe: asyncio.ReadTransport,
+        on_line: Callable[[str], None],
+        grace_s: float,
     ) -> None:
         self._process = process
+        self._output = output
+        self._pipe = pipe
         self._on_line = on_line
         self._grace_s = grace_s
         self.last_lines: deque[str] = deque(maxlen=KEPT_LINES)
@@ -68,17 +76,27 @@ class Engine:
         The kernel ends the guard, and the guard vLLM, with the thread that started it. `grace_s` is
         what vLLM gets to end by itself.
         """
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", guard.__file__),
-            *(str(os.getpid()), str(grace_s), "--", *command),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-            env=dict(environment),
-            cwd=folder,
-        )
-        return cls(process, on_line=on_line, grace_s=grace_s)
+        # A pipe of our own: with asyncio's, the end of a killed guard would be seen only once all
+        # that holds the pipe has ended too, and that is what its end is to bring about.
+        reading, writing = os.pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-S", guard.__file__),
+                *(str(os.getpid()), str(grace_s), "--", *command),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=writing,
+                stderr=writing,
+                start_new_session=True,
+                env=dict(environment),
+                cwd=folder,
+            )
+        except BaseException:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+        output, pipe = await _reader_of(reading)
+        return cls(process, output=output, pipe=pipe, on_line=on_line, grace_s=grace_s)
 
     @property
     def exit_code(self) -> int | None:
@@ -118,13 +136,13 @@ class Engine:
         # Something outside the session may still hold the pipe: what it says is not waited for.
         await asyncio.wait({self._reader}, timeout=LAST_WORDS_S)
         self._reader.cancel()
+        await asyncio.wait({self._reader})
+        self._pipe.close()
         return is_empty
 
     async def _read(self) -> None:
-        stream = self._process.stdout
-        assert stream is not None  # noqa: S101  # asked for above
         rest = b""
-        while chunk := await stream.read(65536):
+        while chunk := await self._output.read(65536):
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
                 self._take(line)
@@ -139,6 +157,14 @@ class Engine:
         if line:
             self.last_lines.append(line)
             self._on_line(line)
+
+
+async def _reader_of(handle: int) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    loop = asyncio.get_running_loop()
+    pipe, _ = await loop.connect_read_pipe(lambda: protocol, os.fdopen(handle, "rb"))
+    return reader, pipe
 
 
 def leftovers(mark: str) -> list[int]:

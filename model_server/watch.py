@@ -114,11 +114,8 @@ class Watch:
 
     async def _until_ready(self, engine: Engine) -> None:
         deadline = time.monotonic() + self._timing.start_limit_s
-        has_pid = False
         while not await engine.ends_within(self._timing.ready_every_s):
-            if not has_pid and (pid := engine.api_pid()) is not None:
-                has_pid = True
-                self._note(Condition.STARTING, pid=pid, reason=self._states.get(self._ref).reason)
+            self._note_pid(engine)
             if await self._questions.is_listening() and await self._questions.has_token():
                 return
             if time.monotonic() > deadline:
@@ -133,6 +130,11 @@ class Watch:
             if misses > self._timing.misses_allowed:
                 raise EngineFailedError(why((), exit_code=None))
         raise EngineFailedError(why(engine.last_lines, exit_code=engine.exit_code))
+
+    def _note_pid(self, engine: Engine) -> None:
+        before = self._states.get(self._ref)
+        if before.pid is None and (pid := engine.api_pid()) is not None:
+            self._note(Condition.STARTING, pid=pid, reason=before.reason)
 
     def _note(
         self,

@@ -157,3 +157,6 @@ def _check_tokenizer(folder: Path) -> None:
     names = ("tokenizer.json", "tokenizer.model", "tekken.json", "vocab.json")
     if not any((folder / name).is_file() for name in names):
         raise WeightsInvalidError(folder, "has no tokenizer")
+    if (folder / names[0]).is_file():
+        # vLLM's own message for a damaged one names neither the file nor the tokenizer.
+        _read_json(folder, names[0])
