@@ -12,29 +12,13 @@ depends_on = None
 
 def upgrade() -> None:
     """Applies the change."""
-    op.create_table(
-        "feed_keys",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("public_key", sa.LargeBinary(), nullable=False),
-        sa.Column("sealed_private_key", sa.LargeBinary(), nullable=False),
-        sa.Column("created_at", UTCDateTime(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_feed_keys")),
-    )
-    op.create_table(
-        "gateways",
-        sa.Column("id", AutoString(), nullable=False),
-        sa.Column("name", AutoString(), nullable=False),
-        sa.Column("signing_key", sa.LargeBinary(), nullable=False),
-        sa.Column("sealing_key", sa.LargeBinary(), nullable=False),
-        sa.Column("registered_at", UTCDateTime(), nullable=False),
-        sa.Column("last_seen_at", UTCDateTime(), nullable=True),
-        sa.Column("version", AutoString(), nullable=True),
-        sa.Column("reported_epoch", sa.Integer(), nullable=True),
-        sa.Column("reported_sequence", sa.BigInteger(), nullable=True),
-        sa.Column("reported_models", sa.JSON(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_gateways")),
-        sa.UniqueConstraint("name", name=op.f("uq_gateways_name")),
-    )
+    _create_storage()
+    _create_accounts()
+    _create_keys_and_models()
+    _create_gateways()
+
+
+def _create_storage() -> None:
     op.create_table(
         "instance_identity",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -42,6 +26,12 @@ def upgrade() -> None:
         sa.Column("feed_epoch", sa.Integer(), nullable=False),
         sa.Column("created_at", UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_instance_identity")),
+    )
+    op.create_table(
+        "sealing_checks",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("sealed_text", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sealing_checks")),
     )
     op.create_table(
         "outbox",
@@ -52,49 +42,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sequence", name=op.f("pk_outbox")),
         sqlite_autoincrement=True,
     )
-    op.create_table(
-        "sealing_checks",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("sealed_text", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_sealing_checks")),
-    )
-    op.create_table(
-        "self_hosted_models",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("ref", AutoString(), nullable=False),
-        sa.Column("ref_key", AutoString(), nullable=False),
-        sa.Column("name", AutoString(), nullable=False),
-        sa.Column("family", AutoString(), nullable=False),
-        sa.Column("endpoint", AutoString(), nullable=False),
-        sa.Column("identifier", AutoString(), nullable=False),
-        sa.Column("provider", AutoString(), nullable=False),
-        sa.Column("sealed_api_key", sa.LargeBinary(), nullable=True),
-        sa.Column("is_local", sa.Boolean(), nullable=False),
-        sa.Column("created_at", UTCDateTime(), nullable=False),
-        sa.Column("updated_at", UTCDateTime(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_self_hosted_models")),
-        sa.UniqueConstraint("ref_key", name=op.f("uq_self_hosted_models_ref_key")),
-        sqlite_autoincrement=True,
-    )
-    op.create_table(
-        "signing_keys",
-        sa.Column("kid", AutoString(), nullable=False),
-        sa.Column("state", AutoString(), nullable=False),
-        sa.Column("public_n", AutoString(), nullable=False),
-        sa.Column("public_e", AutoString(), nullable=False),
-        sa.Column("sealed_private_key", sa.LargeBinary(), nullable=False),
-        sa.Column("created_at", UTCDateTime(), nullable=False),
-        sa.PrimaryKeyConstraint("kid", name=op.f("pk_signing_keys")),
-    )
-    with op.batch_alter_table("signing_keys", schema=None) as batch_op:
-        batch_op.create_index(
-            "uq_signing_keys_one_current",
-            ["state"],
-            unique=True,
-            sqlite_where=sa.text("state = 'current'"),
-            postgresql_where=sa.text("state = 'current'"),
-        )
 
+
+def _create_accounts() -> None:
     op.create_table(
         "users",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -135,11 +85,66 @@ def upgrade() -> None:
         sa.UniqueConstraint("digest", name=op.f("uq_personal_access_tokens_digest")),
         sqlite_autoincrement=True,
     )
-    with op.batch_alter_table("personal_access_tokens", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_personal_access_tokens_user_id"), ["user_id"], unique=False
-        )
+    op.create_index(
+        op.f("ix_personal_access_tokens_user_id"), "personal_access_tokens", ["user_id"]
+    )
 
+
+def _create_keys_and_models() -> None:
+    op.create_table(
+        "signing_keys",
+        sa.Column("kid", AutoString(), nullable=False),
+        sa.Column("state", AutoString(), nullable=False),
+        sa.Column("public_n", AutoString(), nullable=False),
+        sa.Column("public_e", AutoString(), nullable=False),
+        sa.Column("sealed_private_key", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("kid", name=op.f("pk_signing_keys")),
+    )
+    op.create_index(
+        "uq_signing_keys_one_current",
+        "signing_keys",
+        ["state"],
+        unique=True,
+        sqlite_where=sa.text("state = 'current'"),
+        postgresql_where=sa.text("state = 'current'"),
+    )
+    op.create_table(
+        "self_hosted_models",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("ref", AutoString(), nullable=False),
+        sa.Column("ref_key", AutoString(), nullable=False),
+        sa.Column("name", AutoString(), nullable=False),
+        sa.Column("family", AutoString(), nullable=False),
+        sa.Column("endpoint", AutoString(), nullable=False),
+        sa.Column("identifier", AutoString(), nullable=False),
+        sa.Column("provider", AutoString(), nullable=False),
+        sa.Column("sealed_api_key", sa.LargeBinary(), nullable=True),
+        sa.Column("is_local", sa.Boolean(), nullable=False),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.Column("updated_at", UTCDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_self_hosted_models")),
+        sa.UniqueConstraint("ref_key", name=op.f("uq_self_hosted_models_ref_key")),
+        sqlite_autoincrement=True,
+    )
+
+
+def _create_gateways() -> None:
+    op.create_table(
+        "gateways",
+        sa.Column("id", AutoString(), nullable=False),
+        sa.Column("name", AutoString(), nullable=False),
+        sa.Column("signing_key", sa.LargeBinary(), nullable=False),
+        sa.Column("sealing_key", sa.LargeBinary(), nullable=False),
+        sa.Column("registered_at", UTCDateTime(), nullable=False),
+        sa.Column("last_seen_at", UTCDateTime(), nullable=True),
+        sa.Column("version", AutoString(), nullable=True),
+        sa.Column("reported_epoch", sa.Integer(), nullable=True),
+        sa.Column("reported_sequence", sa.BigInteger(), nullable=True),
+        sa.Column("reported_models", sa.JSON(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_gateways")),
+        sa.UniqueConstraint("name", name=op.f("uq_gateways_name")),
+    )
     op.create_table(
         "used_assertions",
         sa.Column("gateway_id", sa.String(), nullable=False),
@@ -153,34 +158,29 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("gateway_id", "jti", name=op.f("pk_used_assertions")),
     )
-    with op.batch_alter_table("used_assertions", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_used_assertions_expires_at"), ["expires_at"], unique=False
-        )
+    op.create_index(op.f("ix_used_assertions_expires_at"), "used_assertions", ["expires_at"])
+    op.create_table(
+        "feed_keys",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(), nullable=False),
+        sa.Column("sealed_private_key", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_feed_keys")),
+    )
 
 
 def downgrade() -> None:
     """Takes the change back."""
-    with op.batch_alter_table("used_assertions", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_used_assertions_expires_at"))
-
-    op.drop_table("used_assertions")
-    with op.batch_alter_table("personal_access_tokens", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_personal_access_tokens_user_id"))
-
-    op.drop_table("personal_access_tokens")
-    op.drop_table("users")
-    with op.batch_alter_table("signing_keys", schema=None) as batch_op:
-        batch_op.drop_index(
-            "uq_signing_keys_one_current",
-            sqlite_where=sa.text("state = 'current'"),
-            postgresql_where=sa.text("state = 'current'"),
-        )
-
-    op.drop_table("signing_keys")
-    op.drop_table("self_hosted_models")
-    op.drop_table("sealing_checks")
-    op.drop_table("outbox")
-    op.drop_table("instance_identity")
-    op.drop_table("gateways")
-    op.drop_table("feed_keys")
+    for table in (
+        "used_assertions",
+        "personal_access_tokens",
+        "users",
+        "signing_keys",
+        "self_hosted_models",
+        "sealing_checks",
+        "outbox",
+        "instance_identity",
+        "gateways",
+        "feed_keys",
+    ):
+        op.drop_table(table)
