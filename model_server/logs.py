@@ -20,7 +20,7 @@ class PatientOutput:
         except (OSError, ValueError):
             return
 
-    log = debug = info = warning = error = critical = exception = msg
+    info = warning = error = msg
 
 
 def configure() -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
+from model_server.door import Door
 from model_server.errors import GIB, NotEnoughMemoryError
 from model_server.hardware import Gpu, Hardware, check_cpu
 from model_server.specs import ModelSpec
@@ -223,7 +224,7 @@ def _arguments(spec: ModelSpec, weights: Weights, place: Place) -> tuple[str, ..
         "--no-enable-log-requests",
         "--disable-uvicorn-access-log",
         "--disable-fastapi-docs",
-        *("--middleware", "model_server.door.Door"),
+        *("--middleware", f"{Door.__module__}.{Door.__qualname__}"),
         *tools,
     )
 

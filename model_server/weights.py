@@ -25,7 +25,6 @@ class Weights:
     """What a model folder says about itself; counts are of the whole model."""
 
     folder: Path
-    architectures: tuple[str, ...]
     weights_bytes: int
     parameters: int
     max_context_tokens: int
@@ -50,7 +49,6 @@ def examine(folder: Path) -> Weights:
     _check_tokenizer(folder)
     return Weights(
         folder=folder,
-        architectures=tuple(str(name) for name in config.get("architectures") or ()),
         weights_bytes=sum(size for size, _ in sizes),
         parameters=sum(count for _, count in sizes),
         max_context_tokens=_number(text, "max_position_embeddings", _UNNAMED_CONTEXT),

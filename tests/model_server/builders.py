@@ -30,7 +30,6 @@ def some_weights(**facts: Any) -> Weights:
     """Of the size of the starter model unless told otherwise."""
     usual = {
         "folder": Path("/models/small"),
-        "architectures": ("LlamaForCausalLM",),
         "weights_bytes": 269_030_016,
         "parameters": 134_515_008,
         "max_context_tokens": 8192,

@@ -13,7 +13,6 @@ def test_a_whole_folder_tells_its_figures(tmp_path: Path) -> None:
     assert weights.weights_bytes == 32
     assert weights.parameters == 8
     assert weights.max_context_tokens == 4096
-    assert weights.architectures == ("LlamaForCausalLM",)
     assert (weights.layers, weights.attention_heads, weights.kv_heads) == (2, 4, 2)
     assert weights.head_size == 16
     assert not weights.is_quantized
