@@ -17,7 +17,8 @@ TINY_PARAMETERS = 1_000_000_000
 GPU_OVERHEAD_BYTES = 2 * GIB
 # The least share of a GPU's usable memory that must be left for the cache.
 GPU_CACHE_SHARE = 0.1
-# Three Python processes with torch, and what a step computes with, beside weights and cache.
+# Three Python processes with torch, and what a step computes with, beside weights and cache:
+# 1.8 GB measured as proportional set size.
 CPU_OVERHEAD_BYTES = 2 * GIB
 
 # How much context a model gets on a CPU when nothing is said: prefill takes about 1 ms a token
@@ -33,6 +34,7 @@ CPU_FULL_CONTEXTS = 4
 #   bfloat16, no core reserved            55 / 387 / 869    0.95
 #   bfloat16, 512 tokens a step           63 / 337 / 630    1.3
 #   bfloat16, 512, Intel's OpenMP         61 / 330 / 610    1.3
+# With no core reserved one stream fell to 38 while another program kept a core busy.
 # Start-up took 29 to 46 s in all of them: three processes one after another import torch.
 # Rates still grow at 32 requests; more would make each stream slower than people read.
 CPU_SEQUENCES_PER_CORE = 16
