@@ -12,7 +12,7 @@ from typing import NoReturn
 from install import environments, locking, preflight, stopping
 from install.config import Config, load, resolve
 from install.environments import Environment
-from install.errors import INTERRUPTED, UNFIT, InstallError, NotInstalledError
+from install.errors import INTERRUPTED, UNFIT, InstallError, InterruptError, NotInstalledError
 from install.options import Handover, parse_up
 from install.places import Places, home_of, make_folders
 from install.progress import STEPS, Display, complain, size
@@ -30,7 +30,8 @@ users, version. After `up` the same program is HOME/envs/services/bin/casemate.
 
 def main(arguments: Sequence[str]) -> int:
     """Runs one command; returns the exit code unless the installed program takes over."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         return _run(list(arguments))
     except InstallError as error:
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
         if "--json" in arguments:
             print(json.dumps({"error": {"code": error.code, "message": error.sentence}}))
         return error.exit_code
-    except KeyboardInterrupt:
+    except InterruptError:
         complain("interrupted; what is half made is made again by the next `up`.")
         return INTERRUPTED
 
@@ -129,4 +130,4 @@ def hand_over(places: Places, arguments: list[str]) -> NoReturn:
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt
+    raise InterruptError

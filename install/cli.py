@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,7 +12,14 @@ import typer
 
 from install import bootstrap, config, locking, stopping
 from install.config import Config
-from install.errors import INTERRUPTED, InstallError, NotInstalledError, SettingError, StoppedError
+from install.errors import (
+    INTERRUPTED,
+    InstallError,
+    InterruptError,
+    NotInstalledError,
+    SettingError,
+    StoppedError,
+)
 from install.places import Places
 from install.processes import RUN_MARK
 from install.progress import complain
@@ -30,9 +38,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for script
 
 def main() -> NoReturn:
     """Runs the program; an expected failure is a sentence and an exit code."""
-    import signal
-
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         app(standalone_mode=True)
     except InstallError as error:
@@ -40,14 +47,14 @@ def main() -> NoReturn:
         if "--json" in sys.argv:
             print(json.dumps({"error": {"code": error.code, "message": error.sentence}}))
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except InterruptError:
         complain("interrupted; services that were started keep running (`casemate status`).")
         sys.exit(INTERRUPTED)
     sys.exit(0)
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt
+    raise InterruptError
 
 
 def _here() -> tuple[Places, Config]:
@@ -86,13 +93,17 @@ def _stay(places: Places) -> None:
     supervisor = stopping.find_supervisor(places)
     try:
         while supervisor and stopping.find_supervisor(places) == supervisor:
-            time.sleep(1)
-    except KeyboardInterrupt:
+            _pause(1)
+    except InterruptError:
         with locking.held(places):
             stopping.stop_everything(places)
         return
     sentence = "The supervisor ended; the services are stopped."
     raise StoppedError(sentence)
+
+
+def _pause(seconds: float) -> None:
+    time.sleep(seconds)
 
 
 @app.command()

@@ -21,6 +21,7 @@ from install.progress import Step, size
 LOCKS = Path(__file__).parent / "locks"
 PACKAGES = ("appliance", "gateway", "model_server", "install")
 BUILD_FILES = ("pyproject.toml", "README.md", "LICENSE")
+BUILD_RULES = "pyproject.toml"
 UNITS = {"bytes": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9}
 OUTPUT_LINES = 12
 
@@ -83,8 +84,8 @@ def source_digests(clone: Path) -> dict[str, str]:
             if path.is_file() and "__pycache__" not in path.parts:
                 total.update(f"{path.relative_to(clone)}\0{digest(path)}\n".encode())
         found[package] = total.hexdigest()
-    total = hashlib.sha256("".join(digest(clone / each) for each in BUILD_FILES).encode())
-    return {**found, "build": total.hexdigest()}
+    found |= {name: digest(clone / name) for name in BUILD_FILES}
+    return found
 
 
 def make(environment: Environment, step: Step, *, find_links: Path | None = None) -> bool:
@@ -243,14 +244,18 @@ def _run(
             errors="replace",
         ) as process,
     ):
-        assert process.stdout is not None  # noqa: S101  # asked for above
-        for line in process.stdout:
-            log.write(line)
-            text = line.strip()
-            if text:
-                last.append(text)
-            if on_line is not None:
-                on_line(text)
+        try:
+            for line in process.stdout or ():
+                log.write(line)
+                text = line.strip()
+                if text:
+                    last.append(text)
+                if on_line is not None:
+                    on_line(text)
+        except BaseException:
+            # Whoever is interrupted must not wait until pip is done.
+            process.terminate()
+            raise
     if process.returncode != 0:
         errors = [line for line in last if line.startswith("ERROR:")] or list(last)[-3:]
         raise PackagesError(what, f"{' '.join(errors)} (all of it: {environment.log})")

@@ -23,6 +23,14 @@ class InstallError(Exception):
         self.sentence = sentence
 
 
+class InterruptError(BaseException):
+    """Somebody pressed Ctrl-C or sent SIGTERM.
+
+    No `Exception`, so that no library takes it for a failure of its own, and no
+    `KeyboardInterrupt`, which the command line's library answers itself.
+    """
+
+
 class UnfitMachineError(InstallError):
     """The checks before an installation failed; `problems` has a sentence for each."""
 

@@ -85,16 +85,17 @@ def list_models(*, as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps(found))
         return
-    from rich.console import Console
     from rich.table import Table
+
+    from install.summary import console_on
 
     table = Table(box=None, padding=(0, 2), pad_edge=False)
     for heading in ("ref", "name", "family", "endpoint", "key"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading == "ref")
     for model in found:
         key = "yes" if model.get("has_api_key") else "no"
         table.add_row(model["ref"], model["name"], model["family"], model["endpoint"], key)
-    Console(highlight=False).print(table)
+    console_on(sys.stdout).print(table)
 
 
 @app.command()

@@ -42,9 +42,16 @@ def wait(
         status = look()
         if status.state == "ready":
             return
-        say(" · ".join(f"{each.name} {each.state}" for each in status.services))
+        say(summary(status))
         check(places, status, waited_s=clock.now() - began)
         clock.sleep(POLL_S)
+
+
+def summary(status: Status) -> str:
+    """One line on how it stands."""
+    parts = [f"{each.name} {each.state}" for each in status.services if each.name != MODEL_SERVER]
+    parts += [f"{each.ref} {each.state}" for each in status.models] or ["model server starting"]
+    return " · ".join(parts)
 
 
 def check(places: Places, status: Status, *, waited_s: float) -> None:

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from install.config import HANDED_ON, LOOPBACK, Config
+from install.environments import BUILD_RULES
 from install.places import Places
 from install.processes import RUN_MARK
 
@@ -20,9 +21,9 @@ NAMES = (INSTANCE, GATEWAY, MODEL_SERVER)
 
 # Whose sources decide what a service does.
 SOURCES: dict[str, tuple[str, ...]] = {
-    INSTANCE: ("appliance", "gateway", "build"),
-    GATEWAY: ("gateway", "build"),
-    MODEL_SERVER: ("model_server", "build"),
+    INSTANCE: ("appliance", "gateway", BUILD_RULES),
+    GATEWAY: ("gateway", BUILD_RULES),
+    MODEL_SERVER: ("model_server", BUILD_RULES),
 }
 
 # What the services take over from whoever starts them; proxies and secrets are not among it.
@@ -104,18 +105,10 @@ def environment_of(places: Places, config: Config, name: str) -> dict[str, str]:
 
 
 def public_host(config: Config) -> str:
-    """The address to tell others: the one listened on, or this machine's own for all of them."""
-    address = ip_address(config.listen)
-    if not address.is_unspecified:
-        return config.local_host
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            # Connecting a datagram socket sends nothing; the kernel only picks the address that a
-            # packet to this one, which is reserved for documentation, would leave from.
-            probe.connect(("192.0.2.1", 9))
-            return str(probe.getsockname()[0])
-        except OSError:
-            return LOOPBACK
+    """The host to tell others: the address listened on, or the machine's name for all of them."""
+    if ip_address(config.listen).is_unspecified:
+        return socket.gethostname()
+    return config.local_host
 
 
 def base_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """What a person reads at the end of `up`, and of `status`."""
 
+import sys
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -11,12 +12,18 @@ from rich.table import Table
 from install.status import Status
 from install.up import Outcome
 
+WIDE = 160
 COLOURS = {"ready": "green", "degraded": "yellow", "stopped": "red"}
+
+
+def console_on(stream: TextIO) -> Console:
+    """Cuts nothing short where no terminal says how wide it is."""
+    return Console(file=stream, highlight=False, width=None if stream.isatty() else WIDE)
 
 
 def show(outcome: Outcome, stream: TextIO) -> None:
     """Addresses, credentials, the answer, what is missing, what to do next."""
-    console = Console(file=stream, highlight=False)
+    console = console_on(stream)
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -27,13 +34,14 @@ def show(outcome: Outcome, stream: TextIO) -> None:
         "admin": outcome.username,
         "password": f"in {outcome.password_file}",
         "token": f"in {outcome.token_file}",
+        "program": program_of(outcome.home),
         "answer": f"“{outcome.answer}” ({outcome.tokens_per_second:.0f} tokens/s)",
     }
     for name, value in rows.items():
         table.add_row(name, escape(value))
     title = f"casemate {outcome.version} is ready after {outcome.seconds:.0f} s"
     console.print()
-    console.print(Panel(table, title=title, title_align="left", border_style="green"))
+    console.print(Panel.fit(table, title=title, title_align="left", border_style="green"))
     for line in advice(outcome):
         console.print(f"  {escape(line)}", soft_wrap=True)
     console.print()
@@ -41,25 +49,24 @@ def show(outcome: Outcome, stream: TextIO) -> None:
 
 def advice(outcome: Outcome) -> list[str]:
     """What to know and do next; commands are as they can be typed."""
-    program = f"{outcome.home}/envs/services/bin/casemate"
     lines = [
-        f'Ask:     {program} ask "…"',
-        f"Look:    {program} status · logs -f · down",
+        'casemate ask "…"          asks it something',
+        "casemate status           and logs, down",
     ]
     if outcome.is_demonstration:
-        lines.append(
-            "Model:   this one is for demonstration only; serve a better one with "
-            f"{program} up --model DIR"
-        )
-    lines.append(
-        f"Reboot:  the services do not start by themselves after one; run {program} up again."
-    )
+        lines.append("casemate up --model DIR   serves a better model; this one is a demonstration")
+    lines.append("casemate up               again after a reboot: nothing starts by itself yet")
     return lines
+
+
+def program_of(home: str) -> str:
+    """Where the installed program lies."""
+    return f"{home}/envs/services/bin/casemate"
 
 
 def show_status(found: Status) -> None:
     """A table of services and models."""
-    console = Console(highlight=False)
+    console = console_on(sys.stdout)
     colour = COLOURS[found.state]
     note = f": {escape(found.note)}" if found.note else ""
     console.print(
@@ -67,7 +74,7 @@ def show_status(found: Status) -> None:
     )
     table = Table(box=None, padding=(0, 2), pad_edge=False)
     for heading in ("service", "state", "pid", "since", "address"):
-        table.add_column(heading, no_wrap=heading != "address")
+        table.add_column(heading, overflow="fold", no_wrap=heading != "address")
     for service in found.services:
         began = datetime.fromtimestamp(service.since, UTC).astimezone() if service.since else None
         table.add_row(

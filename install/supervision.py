@@ -200,16 +200,12 @@ def _start(places: Places, *, foreground: bool) -> None:
     if foreground:
         # In the foreground the supervisor must not outlive this process, however that ends.
         leashed = [python, "-P", "-m", "install.leash", "--", *command, "--nodaemon"]
-        output = (places.logs / "supervisord.out").open("w", encoding="utf-8")
-        with output:
-            subprocess.Popen(
-                leashed,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        output = os.open(
+            places.logs / "supervisord.out", os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600
+        )
+        actions = [(os.POSIX_SPAWN_DUP2, output, stream) for stream in (1, 2)]
+        os.posix_spawn(python, leashed, environment, file_actions=actions, setsid=True)
+        os.close(output)
     else:
         done = subprocess.run(
             command,

@@ -17,6 +17,7 @@ from install import (
     readiness,
     services,
     status,
+    stopping,
     supervision,
     weights,
 )
@@ -39,6 +40,8 @@ PLAIN_HTTP = (
     "Instance and gateway listen beyond this machine, and there is no TLS yet: tokens and "
     "questions cross the network in the clear."
 )
+
+TELL = "CASEMATE_INSTANCE_PUBLIC_URL and CASEMATE_GATEWAY_PUBLIC_URL name other addresses."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,7 @@ def run(places: Places, options: UpOptions, display: Display) -> Outcome:
             display.note(line)
         if settings.is_public:
             display.note(PLAIN_HTTP)
+            display.note(f"Others are told the host {services.public_host(settings)}; {TELL}")
         work.make_ready()
         done = work.fill()
         started = work.start(foreground=options.foreground)
@@ -137,6 +141,8 @@ class Work:
         """The model server's environment, and the weights."""
         environment = model_environment.model_environment(self._places, device=self._device)
         with self._display.step(STEPS[2]) as step:
+            if not environment.follows_lock() and stopping.stop_everything(self._places):
+                self._display.note("The services stop while an environment is exchanged.")
             step.result = model_environment.make(
                 self._places,
                 bootstrap.services_environment(self._places),

@@ -4,17 +4,19 @@ import json
 import os
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from install import environments, stopping
-from install.config import Config
+from install import cli, contents, environments, stopping
+from install.config import Config, save
 from install.environments import LOCKS, Environment
 from install.places import Places, make_folders
 from tests.fakes import parts
 
+Run = Callable[..., tuple[int, str, str]]
 CLONE = Path(__file__).parents[2]
 PYTHON = f"""#!/bin/sh
 case "$3" in
@@ -79,7 +81,7 @@ def installed(places: Places) -> Places:
         program.write_text(PYTHON)
         program.chmod(0o755)
         made = Environment(folder=folder, lock=LOCKS / lock, scratch=places.logs)
-        digests = {"appliance": "1", "gateway": "1", "model_server": "1", "build": "1"}
+        digests = {"appliance": "1", "gateway": "1", "model_server": "1", "pyproject.toml": "1"}
         made.stamp.write_text(json.dumps({"lock": made.wanted(), "sources": digests}))
         places.wheels.mkdir(exist_ok=True)
         (places.wheels / "sources.json").write_text(json.dumps(digests))
@@ -98,3 +100,38 @@ def wish(places: Places) -> Callable[..., None]:
         (places.home / "stand_in.json").write_text(json.dumps(wishes))
 
     return write
+
+
+@pytest.fixture
+def casemate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the program here; (exit code, standard output, standard error)."""
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["casemate", *words])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        said = capsys.readouterr()
+        return int(caught.value.code or 0), said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def parts_running(places: Places, config: Config) -> Iterator[Places]:
+    """Stand-ins for instance and gateway in this process."""
+    save(places.config, config)
+    contents.token_file(places).write_text(parts.TOKEN)
+    parts.InstanceSurface.models = ()
+    servers = [
+        parts.serve(parts.InstanceSurface, config.instance_port),
+        parts.serve(parts.GatewaySurface, config.gateway_port),
+    ]
+    threads = [threading.Thread(target=server.serve_forever) for server in servers]
+    for thread in threads:
+        thread.start()
+    yield places
+    for server, thread in zip(servers, threads, strict=True):
+        server.shutdown()
+        thread.join()
+        server.server_close()

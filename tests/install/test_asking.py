@@ -1,0 +1,130 @@
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from install import cli, contents
+from install.errors import InterruptError
+from install.places import Places
+from tests.install.conftest import Run
+
+pytestmark = pytest.mark.usefixtures("parts_running")
+
+
+def add_model(casemate: Run, *more: str) -> tuple[int, str, str]:
+    return casemate("models", "add", "big", "--endpoint", "http://10.0.0.1:8000/v1", *more)
+
+
+def test_ask_streams_the_answer(casemate: Run) -> None:
+    assert casemate("ask", "What is a network?") == (0, "A network joins computers.\n", "")
+
+
+def test_ask_answers_scripts_with_one_object(casemate: Run) -> None:
+    _, out, _ = casemate("ask", "--json", "--model", "big", "x")
+    found = json.loads(out)
+    assert (found["model"], found["completion_tokens"]) == ("big", 4)
+    assert found["answer"] == "A network joins computers."
+
+
+def test_a_question_may_come_from_standard_input(
+    casemate: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("What is a network?"))
+    assert casemate("ask", "-")[0] == 0
+
+
+def test_a_refusal_is_a_sentence_with_its_code(casemate: Run, wish: Callable[..., None]) -> None:
+    wish(gateway_refuses="model_unavailable")
+    code, _, err = casemate("ask", "x")
+    assert code == 1
+    assert err.startswith("casemate: The gateway refused (model_unavailable): The model")
+    _, out, _ = casemate("ask", "x", "--json")
+    assert json.loads(out)["error"]["code"] == "model_unavailable"
+
+
+def test_an_access_token_is_printed(casemate: Run) -> None:
+    assert casemate("token")[1] == "access\n"
+    found = json.loads(casemate("token", "--json")[1])
+    assert set(found) == {"token", "expires_at", "base_url", "headers"}
+
+
+def test_a_token_that_the_instance_refuses_says_what_to_do(
+    casemate: Run, parts_running: Places
+) -> None:
+    contents.token_file(parts_running).write_text("old")
+    code, _, err = casemate("token")
+    assert code == 1
+    assert "casemate users token" in err
+
+
+def test_a_model_is_added_listed_checked_and_removed(casemate: Run, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("sk-geheim\n")
+    assert add_model(casemate, "--api-key-file", str(tmp_path / "key"))[0] == 0
+    listed = json.loads(casemate("models", "list", "--json")[1])
+    assert [(each["ref"], each["has_api_key"]) for each in listed] == [("big", True)]
+    assert "http://10.0.0.1:8000/v1" in casemate("models", "list")[1]
+    checked = json.loads(casemate("models", "check", "big", "--json")[1])
+    assert [hop["hop"] for hop in checked["hops"]] == ["instance", "token", "gateway", "model"]
+    assert checked["ok"]
+    assert casemate("models", "remove", "big")[0] == 0
+    assert json.loads(casemate("models", "list", "--json")[1]) == []
+
+
+def test_an_api_key_may_come_from_standard_input(
+    casemate: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("sk-geheim\n"))
+    _, out, _ = add_model(casemate, "--api-key-file", "-", "--json")
+    assert json.loads(out)["has_api_key"]
+
+
+def test_a_key_file_that_is_not_there_is_named(casemate: Run) -> None:
+    code, _, err = add_model(casemate, "--api-key-file", "/no/such/file")
+    assert (code, "/no/such/file cannot be read" in err) == (2, True)
+
+
+def test_the_instances_own_sentence_and_code_reach_the_person(casemate: Run) -> None:
+    words = ("models", "add", "out", "--endpoint", "http://8.0.0.1/v1", "--json")
+    _, out, err = casemate(*words)
+    assert "endpoint: is outside" in err
+    assert json.loads(out)["error"]["code"] == "endpoint_refused"
+
+
+@pytest.mark.parametrize(
+    ("wishes", "hop"),
+    [
+        ({"instance_down": True}, "instance"),
+        ({"gateway_refuses": "model_unavailable"}, "model"),
+        ({"no_tokens": True}, "model"),
+    ],
+)
+def test_the_hop_that_fails_is_named_with_the_fix(
+    casemate: Run,
+    wish: Callable[..., None],
+    wishes: dict[str, object],
+    hop: str,
+) -> None:
+    add_model(casemate)
+    wish(**wishes)
+    code, out, _ = casemate("models", "check", "big", "--json")
+    last = json.loads(out)["hops"][-1]
+    assert (code, last["hop"]) == (1, hop)
+    assert "casemate" in last["fix"]
+    assert last["fix"] in casemate("models", "check", "big")[1]
+
+
+def test_a_model_nobody_registered_fails_at_the_token(casemate: Run) -> None:
+    _, out, _ = casemate("models", "check", "nope")
+    assert "There is no model 'nope'; registered: none." in out
+
+
+def test_an_interrupt_says_what_goes_on(casemate: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_text: str) -> None:
+        raise InterruptError
+
+    monkeypatch.setattr(cli, "_print_piece", interrupt)
+    code, _, err = casemate("ask", "x")
+    assert (code, "keep running" in err) == (130, True)
