@@ -1,6 +1,6 @@
 """Joins the parts of the instance into one application; the only place that knows them all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -50,11 +50,14 @@ from appliance.gateway_feed.errors import (
 from appliance.observation import Observation
 from appliance.self_hosted_models import rest as self_hosted_models
 from appliance.self_hosted_models.errors import EndpointNotAllowedError, RefTakenError
+from appliance.self_hosted_models.rules import checked_endpoint
+from appliance.self_hosted_models.usecases import resolve
 from appliance.settings import Settings
 from appliance.storage.engine import DatabaseUnavailableError, Db, database_url
 from appliance.storage.identity import Identity, read_identity
 from appliance.storage.migrations import migrate
 from appliance.storage.sealing import Sealer, check_master_key
+from gateway.contract.addresses import Network
 from gateway.contract.catalog import load_catalog
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -170,7 +173,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         "minter": minter,
         "clock": clock,
         "registry": registry,
-        "networks": settings.networks,
+        "check_endpoint": _endpoint_check(settings.networks),
         "public_url": settings.issuer,
         "gateway_url": settings.gateway_public_url,
         "version": release(),
@@ -210,6 +213,10 @@ _CALLER = {"caller": Provide(provide_caller)}
 
 def _given(value: Any) -> Provide:
     return Provide(lambda: value, sync_to_thread=False)
+
+
+def _endpoint_check(networks: Sequence[Network]) -> Callable[[str], str]:
+    return lambda url: checked_endpoint(url, networks=networks, resolve=resolve)
 
 
 def _template_engine() -> JinjaTemplateEngine:

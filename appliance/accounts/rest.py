@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.response import Response
-from pydantic import BaseModel, ConfigDict, StrictBool, StrictStr
+from pydantic import BaseModel, ConfigDict, StrictStr
 
 from appliance.accounts import rules, usecases
 from appliance.accounts.rules import Access, Caller, PersonalAccessToken, Profile, Scope, User
@@ -31,7 +31,8 @@ class UserBody(BaseModel):
     name: StrictStr | None = None
     email: StrictStr | None = None
     password: StrictStr | None = None
-    admin: StrictBool | None = None
+    # Litestar validates leniently, where even a StrictBool takes "yes".
+    admin: Literal[True, False] | None = None
     state: Literal["active", "blocked"] | None = None
 
     def profile(self) -> Profile:

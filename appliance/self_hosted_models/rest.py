@@ -1,6 +1,6 @@
 """Self-hosted models over REST, for admins; an API key goes in and never comes out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -13,14 +13,15 @@ from litestar.response import Response
 from pydantic import BaseModel, ConfigDict, StrictStr
 
 from appliance.accounts.rules import Access
-from appliance.self_hosted_models import rules, usecases
+from appliance.self_hosted_models import usecases
 from appliance.self_hosted_models.rules import Description, SelfHostedModel
 from appliance.storage.engine import Db
 from appliance.storage.paging import DEFAULT_PER_PAGE, Page
 from appliance.storage.sealing import Sealer
-from gateway.contract.addresses import Network
 
 Clock = Callable[[], datetime]
+# Gives back an endpoint that may be saved; blocks while its host is resolved.
+CheckEndpoint = Callable[[str], str]
 PATH = "/api/v4/ai/self_hosted_models"
 
 
@@ -44,14 +45,11 @@ class ModelBody(BaseModel):
         return Description(**{**fields, "api_key": "" if removes_key else self.api_key})
 
 
-async def _checked(description: Description, networks: Sequence[Network]) -> Description:
+async def _checked(description: Description, check_endpoint: CheckEndpoint) -> Description:
     if description.endpoint is None:
         return description
     # Resolving may take seconds, so it is done before a transaction and outside the event loop.
-    url = description.endpoint
-    endpoint = await anyio.to_thread.run_sync(
-        lambda: rules.checked_endpoint(url, networks=networks, resolve=usecases.resolve)
-    )
+    endpoint = await anyio.to_thread.run_sync(check_endpoint, description.endpoint)
     return replace(description, endpoint=endpoint)
 
 
@@ -79,11 +77,11 @@ async def create_model(
     data: JSONBody[ModelBody],
     db: NamedDependency[Db],
     sealer: NamedDependency[Sealer],
-    networks: NamedDependency[Sequence[Network]],
+    check_endpoint: NamedDependency[CheckEndpoint],
     clock: NamedDependency[Clock],
 ) -> dict[str, Any]:
     """Registers a model."""
-    description = await _checked(data.description(), networks)
+    description = await _checked(data.description(), check_endpoint)
     model = await db.write(
         lambda session: usecases.create_model(session, description, sealer=sealer, now=clock())
     )
@@ -103,11 +101,11 @@ async def change_model(
     data: JSONBody[ModelBody],
     db: NamedDependency[Db],
     sealer: NamedDependency[Sealer],
-    networks: NamedDependency[Sequence[Network]],
+    check_endpoint: NamedDependency[CheckEndpoint],
     clock: NamedDependency[Clock],
 ) -> dict[str, Any]:
     """Changes what the body names."""
-    description = await _checked(data.description(), networks)
+    description = await _checked(data.description(), check_endpoint)
     model = await db.write(
         lambda session: usecases.change_model(
             session, model_id, description, sealer=sealer, now=clock()

@@ -21,8 +21,8 @@ from appliance.settings import Settings
 from appliance.storage.engine import Db, database_url
 from appliance.storage.migrations import migrate
 from appliance.storage.sealing import Sealer
-from tests.appliance.builders import NOW, GatewayKeys, SetClock, some_answers
-from tests.appliance.postgres import NoPostgresError, running_server
+from tests.fakes.postgres import NoPostgresError, running_server
+from tests.instance_builders import NOW, GatewayKeys, SetClock, some_answers
 
 BACKENDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 

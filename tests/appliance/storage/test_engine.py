@@ -12,7 +12,7 @@ from appliance.storage.engine import (
     plain_engine,
 )
 from appliance.storage.identity import IdentityRow
-from tests.appliance.builders import NOW
+from tests.instance_builders import NOW
 
 
 def _a_row(epoch: int = 0) -> IdentityRow:

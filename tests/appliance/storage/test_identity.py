@@ -4,7 +4,7 @@ import pytest
 
 from appliance.storage.engine import Db
 from appliance.storage.identity import NotInitializedError, ensure_identity, read_identity
-from tests.appliance.builders import NOW
+from tests.instance_builders import NOW
 
 ONE, TWO = UUID(int=1), UUID(int=2)
 

@@ -5,7 +5,7 @@ from sqlmodel import Session, col, select
 
 from appliance.storage.engine import Db
 from appliance.storage.outbox import OutboxRow, last_sequence, publish
-from tests.appliance.builders import NOW
+from tests.instance_builders import NOW
 
 
 def _publish(session: Session) -> None:

@@ -5,7 +5,7 @@ from appliance.errors import InvalidFieldsError
 from appliance.storage.engine import Db
 from appliance.storage.outbox import OutboxRow, publish
 from appliance.storage.paging import MAX_PER_PAGE, Page, Slice, cut
-from tests.appliance.builders import NOW
+from tests.instance_builders import NOW
 
 
 def _headers(number: int, total: int) -> dict[str, str]:

@@ -1,0 +1,145 @@
+from datetime import timedelta
+from uuid import UUID
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from jwt.types import Options
+
+from appliance.access_tokens.rules import (
+    AccessToken,
+    Grant,
+    Subject,
+    direct_claims,
+    discovery_document,
+    entity_tag,
+    generate_key,
+    global_user_id,
+    matches_entity_tag,
+    private_bytes,
+    private_key,
+    public_half,
+    sign,
+    whole_catalog,
+)
+from gateway.contract.catalog import load_catalog
+from gateway.contract.claims import Claims
+from tests.instance_builders import NOW
+
+SUBJECT = Subject(global_user_id="opaque", credential="pat:3", generation=2)
+GRANT = Grant(scopes=frozenset({"b", "a"}), providers=frozenset({"shm"}))
+
+
+@pytest.fixture(scope="module")
+def key() -> RSAPrivateKey:
+    return generate_key()
+
+
+def _claims() -> Claims:
+    return direct_claims(
+        SUBJECT, GRANT, issuer="http://i", instance_id="uuid", jti=UUID(int=5), now=NOW
+    )
+
+
+def test_a_direct_token_lasts_15_minutes_and_began_5_seconds_ago() -> None:
+    claims = _claims()
+    assert claims.iat == int(NOW.timestamp())
+    assert claims.exp - claims.iat == 900
+    assert claims.iat - claims.nbf == 5
+
+
+def test_a_direct_token_says_who_may_do_what() -> None:
+    claims = _claims()
+    assert (claims.iss, claims.aud) == ("http://i", ("gitlab-ai-gateway",))
+    assert (claims.sub, claims.cred, claims.gen) == ("opaque", "pat:3", 2)
+    assert (claims.use, claims.gitlab_realm) == ("direct", "self-managed")
+    assert (claims.gitlab_instance_id, claims.jti) == ("uuid", str(UUID(int=5)))
+    assert (claims.scopes, claims.providers) == (GRANT.scopes, GRANT.providers)
+
+
+def test_a_signed_token_verifies_with_the_published_half(key: RSAPrivateKey) -> None:
+    public = public_half(key)
+    text = sign(_claims(), key, kid=public.kid)
+    assert jwt.get_unverified_header(text) == {"alg": "RS256", "typ": "JWT", "kid": public.kid}
+    published = jwt.PyJWK(public.jwk())
+    options: Options = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
+    told = jwt.decode(
+        text, published, algorithms=["RS256"], audience="gitlab-ai-gateway", options=options
+    )
+    assert told["scopes"] == ["a", "b"]
+
+
+def test_the_name_of_a_key_is_its_thumbprint() -> None:
+    # The example key of RFC 7638, section 3.1.
+    n = (
+        "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_"
+        "BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0"
+        "_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWh"
+        "AI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
+    )
+    jwk = jwt.PyJWK({"kty": "RSA", "n": n, "e": "AQAB", "alg": "RS256"})
+
+    class Fixed:
+        def public_key(self) -> object:
+            return jwk.key
+
+    public = public_half(Fixed())  # type: ignore[arg-type]  # only the public half is asked for
+    assert public.kid == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+    assert public.n == n
+
+
+def test_a_stored_key_is_the_same_key(key: RSAPrivateKey) -> None:
+    assert public_half(private_key(private_bytes(key))) == public_half(key)
+
+
+def test_nothing_private_is_published(key: RSAPrivateKey) -> None:
+    jwk = public_half(key).jwk()
+    assert set(jwk) == {"kty", "kid", "n", "e", "use", "alg"}
+
+
+def test_a_user_s_name_outside_is_stable_and_opaque() -> None:
+    name = global_user_id(b"k" * 32, instance_id="i", user_id=7)
+    assert name == global_user_id(b"k" * 32, instance_id="i", user_id=7)
+    others = {
+        global_user_id(b"k" * 32, instance_id="i", user_id=8),
+        global_user_id(b"k" * 32, instance_id="j", user_id=7),
+        global_user_id(b"l" * 32, instance_id="i", user_id=7),
+    }
+    assert name not in others
+    assert len(others) == 3
+
+
+def test_a_grant_of_everything_is_the_catalogue() -> None:
+    grant = whole_catalog(load_catalog())
+    assert {"duo_chat", "complete_code"} <= grant.scopes
+    assert grant.providers == {"shm"}
+
+
+def test_discovery_leads_to_the_keys() -> None:
+    document = discovery_document("http://i")
+    assert document["issuer"] == "http://i"
+    assert document["jwks_uri"] == "http://i/oauth/discovery/keys"
+
+
+@pytest.mark.parametrize(
+    ("held", "matches"),
+    [
+        (None, False),
+        ('"other"', False),
+        ('"t"', True),
+        ('W/"t"', True),
+        ('"a", "t"', True),
+        ("*", True),
+    ],
+)
+def test_a_client_that_has_the_body_need_not_get_it(held: str | None, matches: bool) -> None:
+    assert matches_entity_tag(held, '"t"') is matches
+
+
+def test_bodies_that_differ_have_different_tags() -> None:
+    assert entity_tag(b"a") != entity_tag(b"b")
+
+
+def test_an_access_token_does_not_show_its_text() -> None:
+    token = AccessToken(text="canary", expires_at=NOW + timedelta(minutes=1), headers={})
+    assert "canary" not in repr(token)

@@ -1,0 +1,107 @@
+import pytest
+
+from appliance.storage.outbox import last_sequence
+from tests.appliance.conftest import Server
+
+PATH = "/api/v4/ai/self_hosted_models"
+BODY = {
+    "ref": "Qwen-7B",
+    "name": "Qwen 7B",
+    "endpoint": "http://127.0.0.1:9000/v1/",
+    "identifier": "qwen",
+    "api_key": "sk-canary",
+}
+
+
+async def test_a_model_is_registered_and_its_key_never_shown(server: Server) -> None:
+    answer = await server.ask("POST", PATH, json=BODY)
+    model = answer.json()
+    assert answer.status_code == 201
+    assert (model["endpoint"], model["family"]) == ("http://127.0.0.1:9000/v1", "general")
+    assert (model["provider"], model["local"], model["has_api_key"]) == ("shm", False, True)
+    shown = await server.ask("GET", f"{PATH}/{model['id']}")
+    listed = await server.ask("GET", PATH)
+    assert shown.json() == model
+    assert [each["ref"] for each in listed.json()] == ["smollm2-135m-instruct", "Qwen-7B"]
+    assert listed.headers["x-total"] == "2"
+    assert not any("canary" in each.text for each in (answer, shown, listed))
+
+
+async def test_a_model_is_changed_in_parts(server: Server) -> None:
+    number = (await server.ask("POST", PATH, json=BODY)).json()["id"]
+    changed = await server.ask("PUT", f"{PATH}/{number}", json={"name": "Other"})
+    assert (changed.status_code, changed.json()["name"]) == (200, "Other")
+    assert changed.json()["has_api_key"] is True
+    without = await server.ask("PUT", f"{PATH}/{number}", json={"api_key": None})
+    assert without.json()["has_api_key"] is False
+
+
+async def test_a_model_is_removed(server: Server) -> None:
+    number = (await server.ask("POST", PATH, json=BODY)).json()["id"]
+    assert (await server.ask("DELETE", f"{PATH}/{number}")).status_code == 204
+    for method in ("GET", "DELETE", "PUT"):
+        answer = await server.ask(method, f"{PATH}/{number}", json={})
+        assert answer.status_code == 404
+
+
+async def test_every_change_is_published(server: Server) -> None:
+    seen = [await server.db.read(last_sequence)]
+    number = (await server.ask("POST", PATH, json=BODY)).json()["id"]
+    seen.append(await server.db.read(last_sequence))
+    await server.ask("PUT", f"{PATH}/{number}", json={"name": "Other"})
+    seen.append(await server.db.read(last_sequence))
+    await server.ask("DELETE", f"{PATH}/{number}")
+    seen.append(await server.db.read(last_sequence))
+    assert seen == sorted(set(seen))
+
+
+@pytest.mark.parametrize("ref", ["qwen_7b", "QWEN/7B"])
+async def test_a_ref_that_only_looks_different_is_taken(server: Server, ref: str) -> None:
+    number = (await server.ask("POST", PATH, json=BODY)).json()["id"]
+    answer = await server.ask("POST", PATH, json={**BODY, "ref": ref})
+    assert (answer.status_code, answer.json()["code"]) == (409, "already_taken")
+    own = await server.ask("PUT", f"{PATH}/{number}", json={"ref": ref})
+    assert own.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "http://8.8.8.8/v1",
+        "http://169.254.169.254/latest",
+        "http://[::ffff:127.0.0.1]/v1",
+        "http://0.0.0.0:8000/v1",
+        "http://0x08080808/v1",
+        "file:///etc/passwd",
+        "http://user:pw@127.0.0.1/v1",
+    ],
+)
+async def test_an_endpoint_outside_the_allowed_networks_is_refused(
+    server: Server, endpoint: str
+) -> None:
+    answer = await server.ask("POST", PATH, json={**BODY, "endpoint": endpoint})
+    assert (answer.status_code, answer.json()["code"]) == (400, "endpoint_not_allowed")
+    changed = await server.ask("PUT", f"{PATH}/1", json={"endpoint": endpoint})
+    assert changed.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"colour": "red"}, "colour"),
+        ({"family": "qwen"}, "family"),
+        ({"provider": "duo"}, "provider"),
+        ({"ref": "a b"}, "ref"),
+        ({"name": 5}, "name"),
+        ({"api_key": "a b"}, "api_key"),
+    ],
+)
+async def test_a_bad_field_is_named(server: Server, change: dict[str, object], field: str) -> None:
+    answer = await server.ask("POST", PATH, json={**BODY, **change})
+    assert (answer.status_code, set(answer.json()["errors"])) == (400, {field})
+
+
+async def test_models_are_for_admins(server: Server) -> None:
+    _, pat = await server.new_user("ada")
+    for method, path in (("GET", PATH), ("POST", PATH), ("GET", f"{PATH}/1"), ("PUT", f"{PATH}/1")):
+        assert (await server.ask(method, path, pat=pat)).status_code == 403

@@ -1,0 +1,109 @@
+from ipaddress import ip_network
+
+import pytest
+
+from appliance.errors import InvalidFieldsError
+from appliance.self_hosted_models.errors import EndpointNotAllowedError
+from appliance.self_hosted_models.rules import (
+    Description,
+    ServedModel,
+    check_description,
+    checked_endpoint,
+    complete,
+    ref_key,
+)
+from tests.instance_builders import a_model
+
+LAN = (ip_network("10.0.0.0/8"), ip_network("127.0.0.0/8"))
+PROVIDERS = frozenset({"shm"})
+
+
+@pytest.mark.parametrize("other", ["Qwen-2.5", "qwen_2.5", "QWEN/2.5", "qwen-2.5"])
+def test_case_and_separators_make_no_second_ref(other: str) -> None:
+    assert ref_key(other) == ref_key("qwen-2.5")
+
+
+def test_refs_that_differ_in_letters_differ() -> None:
+    assert ref_key("qwen-2.5") != ref_key("qwen-25")
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        Description(),
+        Description(ref="a"),
+        Description(ref="org/model-7b.Q4_1:latest"),
+        Description(family="claude_3", provider="shm"),
+        Description(api_key="sk-x"),
+        Description(api_key=""),
+    ],
+)
+def test_a_usable_description_passes(description: Description) -> None:
+    check_description(description, providers=PROVIDERS)
+
+
+@pytest.mark.parametrize(
+    ("description", "field"),
+    [
+        (Description(ref=""), "ref"),
+        (Description(ref="a b"), "ref"),
+        (Description(ref="-a"), "ref"),
+        (Description(ref="a\n"), "ref"),
+        (Description(ref="x" * 256), "ref"),
+        (Description(name=" "), "name"),
+        (Description(name="a\x00"), "name"),
+        (Description(identifier=""), "identifier"),
+        (Description(family="qwen9"), "family"),
+        (Description(provider="duo"), "provider"),
+        (Description(api_key="two words"), "api_key"),
+        (Description(api_key="line\nbreak"), "api_key"),
+        (Description(api_key="x" * 4097), "api_key"),
+    ],
+)
+def test_an_unusable_field_is_named(description: Description, field: str) -> None:
+    with pytest.raises(InvalidFieldsError) as refusal:
+        check_description(description, providers=PROVIDERS)
+    assert set(refusal.value.fields) == {field}
+
+
+def test_a_new_model_needs_four_things_and_gets_the_rest() -> None:
+    with pytest.raises(InvalidFieldsError) as refusal:
+        complete(Description(name="n"))
+    assert set(refusal.value.fields) == {"ref", "endpoint", "identifier"}
+    new = complete(Description(ref="r", name="n", endpoint="http://h", identifier="i"))
+    assert (new.family, new.provider) == ("general", "shm")
+
+
+@pytest.mark.parametrize("addresses", [["10.1.2.3"], ["127.0.0.1", "10.9.9.9"]])
+def test_an_endpoint_inside_the_networks_is_taken(addresses: list[str]) -> None:
+    url = checked_endpoint("http://gpu:8000/v1/", networks=LAN, resolve=lambda _h, _p: addresses)
+    assert url == "http://gpu:8000/v1"
+
+
+@pytest.mark.parametrize("addresses", [["8.8.8.8"], ["10.0.0.1", "8.8.8.8"], ["169.254.1.1"], []])
+def test_one_address_outside_refuses_the_endpoint(addresses: list[str]) -> None:
+    with pytest.raises(EndpointNotAllowedError):
+        checked_endpoint("http://gpu/v1", networks=LAN, resolve=lambda _h, _p: addresses)
+
+
+@pytest.mark.parametrize("url", ["", "ftp://gpu", "http://u:p@gpu/v1", "http://gpu/v1?x=1"])
+def test_what_is_no_plain_url_is_refused_before_it_is_resolved(url: str) -> None:
+    def never(_host: str, _port: int) -> list[str]:
+        raise AssertionError
+
+    with pytest.raises(EndpointNotAllowedError):
+        checked_endpoint(url, networks=LAN, resolve=never)
+
+
+@pytest.mark.parametrize("error", [OSError, UnicodeError])
+def test_a_host_that_cannot_be_resolved_is_said_so(error: type[Exception]) -> None:
+    def fail(_host: str, _port: int) -> list[str]:
+        raise error
+
+    with pytest.raises(EndpointNotAllowedError, match="cannot be resolved"):
+        checked_endpoint("http://gpu/v1", networks=LAN, resolve=fail)
+
+
+def test_values_do_not_show_an_api_key() -> None:
+    assert "canary" not in repr(Description(ref="r", api_key="canary"))
+    assert "canary" not in repr(ServedModel(model=a_model(), api_key="canary"))

@@ -1,0 +1,57 @@
+import pytest
+
+from appliance.self_hosted_models import usecases
+from appliance.self_hosted_models.errors import RefTakenError
+from appliance.self_hosted_models.rules import Description
+from appliance.storage.engine import Db
+from appliance.storage.outbox import last_sequence
+from appliance.storage.sealing import Sealer
+from tests.instance_builders import NOW
+
+TINY = Description(
+    ref="tiny", name="Tiny", endpoint="http://127.0.0.1:1/v1", identifier="tiny", api_key="k1"
+)
+
+
+def _ensure(db: Db, sealer: Sealer, **changes: str) -> usecases.LocalModelResult:
+    description = Description(
+        **{"ref": "tiny", "name": "Tiny", "endpoint": "http://127.0.0.1:1/v1", **changes},
+        **({} if "identifier" in changes else {"identifier": "tiny"}),
+    )
+    return db.write_blocking(
+        lambda session: usecases.ensure_local_model(session, description, sealer=sealer, now=NOW)
+    )
+
+
+def test_the_local_model_is_made_once_and_then_followed(db: Db, sealer: Sealer) -> None:
+    assert _ensure(db, sealer).is_new
+    assert _ensure(db, sealer) == usecases.LocalModelResult(is_new=False, changed=[])
+    changed = _ensure(db, sealer, ref="other", endpoint="http://127.0.0.1:2/v1", api_key="k2")
+    assert changed.changed == ["ref", "endpoint", "api_key"]
+    models = db.read_blocking(usecases.all_models)
+    assert [(model.ref, model.is_local) for model in models] == [("other", True)]
+
+
+def test_following_publishes_only_what_changed(db: Db, sealer: Sealer) -> None:
+    _ensure(db, sealer, api_key="k")
+    before = db.read_blocking(last_sequence)
+    _ensure(db, sealer, api_key="k")
+    assert db.read_blocking(last_sequence) == before
+    _ensure(db, sealer, api_key="k2")
+    assert db.read_blocking(last_sequence) > before
+
+
+def test_the_local_model_does_not_take_over_another_s_ref(db: Db, sealer: Sealer) -> None:
+    db.write_blocking(lambda session: usecases.create_model(session, TINY, sealer=sealer, now=NOW))
+    with pytest.raises(RefTakenError):
+        _ensure(db, sealer)
+
+
+def test_the_feed_reads_api_keys_in_clear(db: Db, sealer: Sealer) -> None:
+    db.write_blocking(lambda session: usecases.create_model(session, TINY, sealer=sealer, now=NOW))
+    served = db.read_blocking(lambda session: usecases.served_models(session, sealer))
+    assert [(each.model.ref, each.api_key) for each in served] == [("tiny", "k1")]
+
+
+def test_a_name_is_resolved_to_all_its_addresses() -> None:
+    assert "127.0.0.1" in usecases.resolve("127.0.0.1", 80)
