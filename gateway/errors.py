@@ -86,10 +86,23 @@ class ModelNotFoundError(GatewayError):
 
 
 class ModelUnavailableError(GatewayError):
-    """The model's endpoint does not answer; worth another try after `RETRY_AFTER_S`."""
+    """The model's endpoint does not answer; worth another try in a few seconds."""
 
     code = Code.MODEL_UNAVAILABLE
     message = "The model is not available right now; try again in a few seconds."
+
+
+class RefusedByModelError(InvalidRequestError):
+    """The model's endpoint read the request and will not take it as it is."""
+
+    message = "The model does not take this request."
+
+
+class ModelBusyError(GatewayError):
+    """The model's endpoint has more to do than it takes on."""
+
+    code = Code.MODEL_BUSY
+    message = "The model is busy; try again in a few seconds."
 
 
 class UpstreamFailedError(GatewayError):

@@ -16,6 +16,7 @@ class Code(StrEnum):
     REQUEST_TOO_LARGE = "request_too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     INTERNAL_ERROR = "internal_error"
+    MODEL_BUSY = "model_busy"
     UPSTREAM_FAILED = "upstream_failed"
     IDENTITY_UNAVAILABLE = "identity_unavailable"
     CONFIGURATION_UNAVAILABLE = "configuration_unavailable"
@@ -33,6 +34,7 @@ STATUS: dict[Code, int] = {
     Code.METHOD_NOT_ALLOWED: 405,
     Code.REQUEST_TOO_LARGE: 413,
     Code.UNSUPPORTED_MEDIA_TYPE: 415,
+    Code.MODEL_BUSY: 429,
     Code.INTERNAL_ERROR: 500,
     Code.UPSTREAM_FAILED: 502,
     Code.IDENTITY_UNAVAILABLE: 503,

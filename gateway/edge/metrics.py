@@ -13,15 +13,15 @@ SECONDS = (0.005, 0.02, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """How one request ended; `seconds` from its first byte to our last."""
+    """How one permitted call ended; `seconds` from its first byte to our last."""
 
     route: str
     status: int
     seconds: float
-    feature: str = ""
-    provider: str = ""
-    model: str = ""
-    usage: Usage | None = None
+    feature: str
+    provider: str
+    model: str
+    usage: Usage | None
 
 
 class Metrics:
@@ -32,7 +32,7 @@ class Metrics:
         name = "casemate_gateway_"
         self._requests = Counter(
             name + "requests",
-            "Requests by how they ended",
+            "Permitted calls of a model by how they ended",
             ("route", "status", "feature", "provider", "model"),
             registry=self.registry,
         )
@@ -49,6 +49,12 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
+        self.refusals = Counter(
+            name + "refusals",
+            "Requests answered with an error, by its code",
+            ("code",),
+            registry=self.registry,
+        )
         self.in_flight = Gauge(
             name + "requests_in_flight", "Requests being answered", registry=self.registry
         )
@@ -59,7 +65,7 @@ class Metrics:
         )
 
     def settle(self, settled: Settled) -> None:
-        """Counts one request that has ended."""
+        """Counts one call that has ended."""
         what = (settled.feature, settled.provider, settled.model)
         self._requests.labels(settled.route, str(settled.status), *what).inc()
         self._seconds.labels(settled.route).observe(settled.seconds)

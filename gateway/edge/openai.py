@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -13,7 +13,7 @@ from gateway.contract import headers
 from gateway.contract.claims import Claims
 from gateway.edge.admission import Admission
 from gateway.edge.exchange import Exchange, Header
-from gateway.edge.metrics import Metrics, Settled
+from gateway.edge.metrics import Metrics
 from gateway.edge.relay import Call, Relay, is_worth_retrying
 from gateway.errors import (
     GatewayError,
@@ -32,10 +32,30 @@ MODELS = "/v1/models"
 MODEL = "/v1/models/{ref}"
 PREFIX = "/v1"
 
-# The field that carries the question, and the first bytes its JSON may have.
-_QUESTIONS = {
-    "/v1/chat/completions": ("messages", b"["),
-    "/v1/completions": ("prompt", b'"['),
+
+class _Message(msgspec.Struct):
+    """What every message of a chat has; parts of its content are the model's to judge."""
+
+    role: str
+    content: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_messages = msgspec.json.Decoder(list[_Message])
+_prompt = msgspec.json.Decoder(str | list[msgspec.Raw])
+
+
+def _check_messages(text: bytes | msgspec.Raw) -> None:
+    for message in _messages.decode(text):
+        # Text, parts or nothing: some engines take an object for an empty list and talk at random.
+        if bytes(message.content)[:1] not in {b'"', b"[", b"n"}:
+            reason = "content is neither text nor parts"
+            raise msgspec.ValidationError(reason)
+
+
+# The member that carries the question, and what refuses one of the wrong shape.
+_QUESTIONS: dict[str, tuple[str, Callable[[bytes | msgspec.Raw], object]]] = {
+    "/v1/chat/completions": ("messages", _check_messages),
+    "/v1/completions": ("prompt", _prompt.decode),
 }
 SERVED = (("GET", MODELS), ("GET", MODEL), *(("POST", path) for path in _QUESTIONS))
 
@@ -69,10 +89,15 @@ def parse_question(path: str, body: bytes) -> Question:
         InvalidRequestError: not a JSON object, or a member of the wrong type.
     """
     members = _object(body, param=None)
-    name, first = _QUESTIONS[path]
-    question = bytes(members.get(name, b"")).lstrip()
-    if not question or question[0] not in first:
-        raise InvalidRequestError(message=f"{name!r} is missing or of the wrong type.", param=name)
+    name, check = _QUESTIONS[path]
+    try:
+        body.decode()
+        check(members.get(name, b""))
+    except UnicodeDecodeError as cause:
+        raise InvalidRequestError(message="The request body must be UTF-8.") from cause
+    except (msgspec.DecodeError, RecursionError) as cause:
+        message = f"{name!r} is missing or of the wrong type."
+        raise InvalidRequestError(message=message, param=name) from cause
     try:
         model = _text.decode(members.get("model", b""))
     except (msgspec.DecodeError, UnicodeDecodeError) as cause:
@@ -145,18 +170,17 @@ class OpenAISurface:
         try:
             await self._serve(exchange, started)
         except GatewayError as error:
-            await self._refuse(exchange, error, started)
+            await self._refuse(exchange, error)
         except asyncio.CancelledError:
             if not exchange.is_gone:
                 raise
         except Exception:  # the boundary of the process: nothing may escape without an answer
             log.exception("request_failed", request_id=exchange.request_id.decode())
-            await self._refuse(exchange, GatewayError(), started)
+            await self._refuse(exchange, GatewayError())
         finally:
             self._metrics.in_flight.dec()
 
-    async def _refuse(self, exchange: Exchange, error: GatewayError, started: float) -> None:
-        seconds = time.perf_counter() - started
+    async def _refuse(self, exchange: Exchange, error: GatewayError) -> None:
         log.info(
             "request_refused",
             request_id=exchange.request_id.decode(),
@@ -164,7 +188,7 @@ class OpenAISurface:
             code=error.code,
             reason=error.reason,
         )
-        self._metrics.settle(Settled(route="refused", status=error.status, seconds=seconds))
+        self._metrics.refusals.labels(error.code).inc()
         if exchange.status:
             # The answer has begun; all that is left is to end it.
             await exchange.end(b"data: " + error_body(error) + b"\n\n")

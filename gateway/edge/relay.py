@@ -9,9 +9,10 @@ import aiohttp
 import structlog
 
 from gateway.contract.claims import Claims
+from gateway.contract.codes import Code
 from gateway.edge.exchange import Exchange, Header
 from gateway.edge.metrics import Metrics, Settled
-from gateway.errors import GatewayError, ModelUnavailableError
+from gateway.errors import GatewayError, ModelUnavailableError, RefusedByModelError
 from gateway.upstream.endpoints import Upstream
 from gateway.upstream.forward import Forwarder
 from gateway.upstream.usage import Usage, UsageTap, usage_of
@@ -62,70 +63,67 @@ class Relay:
         Raises:
             GatewayError: the model cannot be reached or breaks off; the caller ends the exchange.
         """
+        tap = UsageTap(strip=not call.wants_usage)
+        outcome: Outcome = "aborted"
+        status = CLIENT_LEFT
+        try:
+            await self._carry(exchange, call, upstream=upstream, tap=tap)
+            outcome, status = "answered", exchange.status
+        except GatewayError as error:
+            outcome = "refused_by_model" if isinstance(error, RefusedByModelError) else "failed"
+            status = error.status
+            raise
+        finally:
+            settled = Settled(
+                route=call.route,
+                status=status,
+                seconds=time.perf_counter() - call.started,
+                feature=call.feature,
+                provider=upstream.provider,
+                model=upstream.ref,
+                usage=tap.usage,
+            )
+            self._settle(settled, claims=claims, outcome=outcome, request_id=exchange.request_id)
+
+    async def _carry(
+        self, exchange: Exchange, call: Call, *, upstream: Upstream, tap: UsageTap
+    ) -> None:
         watcher = exchange.cancel_when_gone()
         answer: aiohttp.ClientResponse | None = None
-        tap = UsageTap(strip=not call.wants_usage)
-        outcome: Outcome = "failed"
         try:
             answer = await self._forwarder.open(upstream, call.path, call.body)
             if call.stream and answer.content_type == _EVENT_STREAM:
                 await _stream(exchange, answer, tap=tap, watcher=watcher)
             else:
                 tap.usage = await _whole(exchange, answer, watcher=watcher)
-            outcome = "answered" if answer.ok else "refused_by_model"
         except (aiohttp.ClientError, TimeoutError) as cause:
             reason = f"{upstream.ref} broke off: {type(cause).__name__}: {cause}"
             raise ModelUnavailableError(reason=reason) from cause
-        except asyncio.CancelledError:
-            outcome = "aborted"
-            raise
         finally:
             watcher.cancel()
             if answer is not None:
                 # Frees the model at once if it is still answering; nothing to do if it is not.
                 answer.close()
-            self._settle(
-                exchange, call, upstream=upstream, claims=claims, outcome=outcome, usage=tap.usage
-            )
 
     def _settle(
-        self,
-        exchange: Exchange,
-        call: Call,
-        *,
-        upstream: Upstream,
-        claims: Claims,
-        outcome: Outcome,
-        usage: Usage | None,
+        self, settled: Settled, *, claims: Claims, outcome: Outcome, request_id: bytes
     ) -> None:
-        seconds = time.perf_counter() - call.started
-        if outcome != "failed":
-            status = CLIENT_LEFT if outcome == "aborted" else exchange.status
-            self._metrics.settle(
-                Settled(
-                    route=call.route,
-                    status=status,
-                    seconds=seconds,
-                    feature=call.feature,
-                    provider=upstream.provider,
-                    model=upstream.ref,
-                    usage=usage,
-                )
-            )
+        self._metrics.settle(settled)
+        usage = settled.usage
         log.info(
             "ai_feature_used",
             category="ai_usage",
-            request_id=exchange.request_id.decode(),
-            feature=call.feature,
-            provider=upstream.provider,
-            model=upstream.ref,
+            request_id=request_id.decode(),
+            feature=settled.feature,
+            provider=settled.provider,
+            model=settled.model,
             namespace=claims.ns,
             user=claims.sub,
             issuer=claims.iss,
             outcome=outcome,
             prompt_tokens=usage.prompt_tokens if usage else None,
             completion_tokens=usage.completion_tokens if usage else None,
-            seconds=round(seconds, 4),
+            seconds=round(settled.seconds, 4),
         )
 
 
@@ -135,8 +133,7 @@ async def _whole(
     body = await answer.read()
     watcher.cancel()
     content_type = answer.headers.get("Content-Type", "application/json").encode("latin-1")
-    extra = _passed_on(answer)
-    await exchange.answer(answer.status, body, content_type=content_type, extra=extra)
+    await exchange.answer(answer.status, body, content_type=content_type)
     return usage_of(body)
 
 
@@ -157,11 +154,6 @@ async def _stream(
     await exchange.end(tap.finish())
 
 
-def _passed_on(answer: aiohttp.ClientResponse) -> tuple[Header, ...]:
-    retry_after = answer.headers.get("Retry-After")
-    return ((b"retry-after", retry_after.encode("latin-1")),) if retry_after else ()
-
-
 def is_worth_retrying(error: GatewayError) -> bool:
     """Whether a client should be told to come back in a few seconds."""
-    return error.status == 503 and error.code != "gateway_too_old"  # noqa: PLR2004  # unavailable
+    return error.status in {429, 503} and error.code is not Code.GATEWAY_TOO_OLD

@@ -3,9 +3,17 @@
 from datetime import timedelta
 
 import aiohttp
-import structlog
+import msgspec
 
-from gateway.errors import GatewayTooOldError, ModelUnavailableError, UpstreamFailedError
+from gateway.errors import (
+    GatewayError,
+    GatewayTooOldError,
+    ModelBusyError,
+    ModelUnavailableError,
+    RefusedByModelError,
+    UpstreamFailedError,
+)
+from gateway.issuer.fetching import TooLargeError, read_limited
 from gateway.upstream.endpoints import Upstream
 
 # What an endpoint answers when it is away or being replaced; another try may help.
@@ -13,10 +21,22 @@ AWAY = frozenset({502, 503, 504})
 
 # What says that the gateway's own address, API key or identifier is wrong; never the caller's.
 MISCONFIGURED = frozenset({401, 403, 404, 405, 407})
-SERVER_ERRORS = range(500, 600)
-REDIRECTS = range(300, 400)
+BUSY = 429
+CALLERS_FAULT = range(400, 500)
+SUCCESS = range(200, 300)
+MAX_REFUSAL_BYTES = 64 * 1024
+MAX_REASON_CHARS = 2000
 
-log = structlog.get_logger()
+
+class _Refusal(msgspec.Struct):
+    """The part of OpenAI's error object that is worth handing on."""
+
+    message: str
+    param: str | None = None
+
+
+class _Refused(msgspec.Struct):
+    error: _Refusal
 
 
 class Forwarder:
@@ -34,6 +54,8 @@ class Forwarder:
 
         Raises:
             ModelUnavailableError: no connection, or an answer that says "away".
+            ModelBusyError: it has too much to do.
+            RefusedByModelError: the request itself is at fault; with the model's own words.
             UpstreamFailedError: the endpoint refuses us or fails.
             GatewayTooOldError: the model carries a restriction that this release does not know.
         """
@@ -50,11 +72,10 @@ class Forwarder:
         except (aiohttp.ClientError, TimeoutError) as cause:
             reason = f"{upstream.ref}: {type(cause).__name__}: {cause}"
             raise ModelUnavailableError(reason=reason) from cause
-        refusal = _judge(upstream, answer.status)
-        if refusal is not None:
-            answer.close()
-            raise refusal
-        return answer
+        if answer.status in SUCCESS:
+            return answer
+        async with answer:
+            raise await _refusal(upstream, answer)
 
     async def _post(self, upstream: Upstream, path: str, body: bytes) -> aiohttp.ClientResponse:
         return await self._session.post(
@@ -66,10 +87,19 @@ class Forwarder:
         )
 
 
-def _judge(upstream: Upstream, status: int) -> ModelUnavailableError | UpstreamFailedError | None:
-    reason = f"the endpoint of {upstream.ref} answered {status}"
-    if status in AWAY:
+async def _refusal(upstream: Upstream, answer: aiohttp.ClientResponse) -> GatewayError:
+    reason = f"the endpoint of {upstream.ref} answered {answer.status}"
+    if answer.status in AWAY:
         return ModelUnavailableError(reason=reason)
-    if status in MISCONFIGURED or status in SERVER_ERRORS or status in REDIRECTS:
+    if answer.status == BUSY:
+        return ModelBusyError(reason=reason)
+    if answer.status in MISCONFIGURED or answer.status not in CALLERS_FAULT:
         return UpstreamFailedError(reason=reason)
-    return None
+    try:
+        body = await read_limited(answer, limit_bytes=MAX_REFUSAL_BYTES)
+        said = msgspec.json.decode(body, type=_Refused).error
+    except (aiohttp.ClientError, TimeoutError, TooLargeError, msgspec.DecodeError):
+        return RefusedByModelError(reason=reason)
+    return RefusedByModelError(
+        message=said.message[:MAX_REASON_CHARS], reason=reason, param=said.param
+    )

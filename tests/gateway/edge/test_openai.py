@@ -114,12 +114,17 @@ async def test_a_client_that_leaves_before_the_answer_cancels_the_model(
         (b'{"model": "demo"}', "messages"),
         (b'{"model": "demo", "messages": "hi"}', "messages"),
         (b'{"model": "demo", "messages": {}}', "messages"),
+        (b'{"model": "demo", "messages": [5]}', "messages"),
+        (b'{"model": "demo", "messages": [{"role": 5}]}', "messages"),
+        (b'{"model": "demo", "messages": [{"role": "user", "content": {}}]}', "messages"),
+        (b'{"model": "demo", "messages": [{"role": "user", "content": 5}]}', "messages"),
+        (b'{"model": "demo", "messages": [{"role": "user", "content": "\xff"}]}', None),
         (b'{"model": "demo", "messages": [], "stream": "yes"}', "stream"),
         (
             b'{"model": "demo", "messages": [], "stream": true, "stream_options": 1}',
             "stream_options",
         ),
-        (b'{"model": "\xff", "messages": []}', "model"),
+        (b'{"model": "\xff", "messages": []}', None),
         (b'{"a":' + b"[" * 20_000 + b"]" * 20_000 + b"}", None),
     ],
 )
@@ -221,6 +226,7 @@ async def test_a_stream_that_breaks_off_ends_with_an_error_event(
     ("upstream", "status", "code"),
     [
         (503, 503, "model_unavailable"),
+        (429, 429, "model_busy"),
         (500, 502, "upstream_failed"),
         (401, 502, "upstream_failed"),
         (404, 502, "upstream_failed"),
@@ -241,7 +247,8 @@ async def test_what_the_model_says_of_a_bad_request_passes(
     endpoint.status = 400
     answer = await gateway.chat(max_tokens=-1)
     assert answer.status_code == 400
-    assert answer.json()["error"]["message"] == "as told"
+    error = answer.json()["error"]
+    assert (error["message"], error["code"]) == ("as told", "invalid_request")
 
 
 async def test_a_model_that_requires_more_than_this_release_knows_is_refused(
