@@ -117,6 +117,9 @@ def _end(child: subprocess.Popen[bytes], grace_s: float) -> None:
 def main() -> None:
     """`guard.py PARENT SECONDS -- COMMAND ...`; ends as the command did."""
     parent, grace_s, command = int(sys.argv[1]), float(sys.argv[2]), sys.argv[4:]
+    if os.getsid(0) != os.getpid():
+        # It kills its whole session at the end, and this one belongs to somebody else.
+        sys.exit("guard.py must lead a session of its own.")
     code = guard(command, parent=parent, grace_s=grace_s)
     sys.exit(code if code >= 0 else 128 - code)
 

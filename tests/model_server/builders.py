@@ -1,7 +1,6 @@
 """Valid objects of the model server; a test states only what matters to it."""
 
 import json
-import socket
 import struct
 from pathlib import Path
 from typing import Any
@@ -89,9 +88,3 @@ def a_model_folder(folder: Path, **config: Any) -> Path:
     (folder / "tokenizer.json").write_text("{}")
     a_safetensors_file(folder / "model.safetensors")
     return folder
-
-
-def a_free_port() -> int:
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        return int(asked.getsockname()[1])

@@ -17,8 +17,9 @@ from model_server.errors import (
     SettingsInvalidError,
 )
 from model_server.settings import Settings
+from tests.conftest import a_free_port
 from tests.fakes.vllm_stand_in import command
-from tests.model_server.builders import a_free_port, a_machine, a_model_folder
+from tests.model_server.builders import a_machine, a_model_folder
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,9 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
+from model_server import guard
 from model_server.guard import kill_session, members_of
 
 
@@ -22,3 +24,11 @@ def test_a_session_that_is_gone_is_empty() -> None:
         leader.wait()
     assert members_of(leader.pid) == []
     assert kill_session(leader.pid, within_s=0)
+
+
+def test_a_guard_that_leads_no_session_refuses_to_run() -> None:
+    program = str(Path(guard.__file__))
+    command = [sys.executable, "-I", "-S", program, str(os.getpid()), "1", "--", "true"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "session of its own" in done.stderr

@@ -12,8 +12,9 @@ import pytest
 
 from model_server import hardware
 from model_server.__main__ import main
+from tests.conftest import a_free_port
 from tests.fakes.vllm_stand_in import command
-from tests.model_server.builders import a_free_port, a_machine, a_model_folder
+from tests.model_server.builders import a_machine, a_model_folder
 
 
 def a_home(folder: Path, *misbehaviour: str) -> dict[str, str]:

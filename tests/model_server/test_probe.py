@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from model_server.probe import Probe
+from tests.conftest import a_free_port
 from tests.fakes.vllm_stand_in import command
-from tests.model_server.builders import a_free_port
 
 
 @pytest.fixture(scope="module")

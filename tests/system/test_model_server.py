@@ -15,7 +15,7 @@ import pytest
 
 from model_server.guard import members_of
 from model_server.launch import MARK
-from tests.model_server.builders import a_free_port
+from tests.conftest import a_free_port
 
 REF = "smollm2-135m-instruct"
 PROMPT = "An-unusual-word-for-a-prompt"
