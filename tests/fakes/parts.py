@@ -17,7 +17,7 @@ TOKEN = "casemate-pat-stand-in"
 
 
 def home() -> Path:
-    return Path(os.environ["CASEMATE_HOME"])
+    return Path(os.environ.get("CASEMATE_HOME", "no home"))
 
 
 def wish(name: str) -> Any:

@@ -1,0 +1,95 @@
+import io
+import threading
+
+import pytest
+
+from install.progress import STEPS, Display, Step, complain, duration, size
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+class AsciiOnly(io.StringIO):
+    encoding = "ascii"
+
+
+def test_a_finished_step_stays_as_one_plain_line() -> None:
+    stream = io.StringIO()
+    with Display.on(stream).step(STEPS[1]) as step:
+        step.result = "65 packages"
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "2/8 Services environment ..."
+    assert lines[1].startswith("2/8 Services environment: 65 packages (0.")
+
+
+def test_a_failed_step_is_marked() -> None:
+    stream = io.StringIO()
+    with pytest.raises(ValueError, match="no"), Display.on(stream).step("Else"):
+        raise ValueError("no")
+    assert "- Else: FAILED" in stream.getvalue()
+
+
+def test_a_terminal_gets_one_living_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    stream = Terminal()
+    drawn = threading.Event()
+    with Display.on(stream).step(STEPS[0]) as step:
+        step.watch = lambda: drawn.set() or "half way"  # type: ignore[func-returns-value]
+        drawn.wait(30)
+        step.result = "well"
+    text = stream.getvalue()
+    assert "half way" in text
+    assert "✓" in text.splitlines()[-1]
+    assert text.count("\n") == 1
+
+
+def test_a_long_detail_is_cut_to_the_terminals_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = Terminal()
+    with Display.on(stream).step(STEPS[0]) as step:
+        step.result = "x" * 500
+    last = stream.getvalue().rpartition("\r")[2].removeprefix("\033[K").rstrip("\n")
+    assert len(last) <= 60
+    assert "…" in last
+
+
+def test_a_stream_that_knows_ascii_only_gets_ascii() -> None:
+    stream = AsciiOnly()
+    display = Display(stream, live=True, colour=False)
+    with display.step(STEPS[0]):
+        pass
+    display.note("something")
+    assert stream.getvalue().isascii()
+
+
+def test_a_step_shows_its_detail_until_it_watches() -> None:
+    step = Step(title="x", began=0, detail="a")
+    assert step.now() == "a"
+    step.watch = lambda: "b"
+    assert step.now() == "b"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.04, "0.0 s"), (59.9, "59.9 s"), (125, "2 min 05 s")]
+)
+def test_times_read_well(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(5, "5 bytes"), (1500, "1.5 kB"), (98e6, "98.0 MB"), (2.1e9, "2.1 GB")]
+)
+def test_sizes_read_well(count: float, text: str) -> None:
+    assert size(count) == text
+
+
+def test_each_sentence_has_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    complain("One.\nTwo.")
+    assert capsys.readouterr().err == "casemate: One.\ncasemate: Two.\n"
