@@ -30,6 +30,8 @@ SEEN_WITHIN = timedelta(seconds=10)
 MAX_ASSERTION_CHARS = 4096
 MAX_TEXT_CHARS = 255
 MAX_REPORTED_MODELS = 1000
+MAX_EPOCH = 2**31 - 1
+MAX_SEQUENCE = 2**63 - 1
 
 THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -225,13 +227,20 @@ def parse_report(body: bytes) -> feed.Report:
     """A gateway's report.
 
     Raises:
-        ReportRefusedError: not JSON of that form, or longer than any true one.
+        ReportRefusedError: not JSON of that form, or with values that no gateway has.
     """
     try:
         report = msgspec.json.decode(body, type=feed.Report)
     except msgspec.DecodeError as cause:
         raise ReportRefusedError from cause
-    if len(report.models) > MAX_REPORTED_MODELS or not _is_plain(report.version):
+    is_possible = (
+        _is_plain(report.version)
+        and 0 <= report.epoch <= MAX_EPOCH
+        and 0 <= report.sequence <= MAX_SEQUENCE
+        and len(report.models) <= MAX_REPORTED_MODELS
+        and all(_is_plain(model.ref) for model in report.models)
+    )
+    if not is_possible:
         raise ReportRefusedError
     return report
 

@@ -1,0 +1,70 @@
+import re
+
+from gateway.contract.feed import REPORT_PATH
+from tests.appliance.conftest import Server
+
+
+async def _report(server: Server, state: str) -> None:
+    assertion = server.filled.keys.assertion(server.filled.instance_id, now=server.clock.now)
+    body = {
+        "version": "9.9",
+        "epoch": 1,
+        "sequence": 1,
+        "models": [{"ref": "smollm2-135m-instruct", "state": state}],
+    }
+    headers = {"Authorization": f"Bearer {assertion}"}
+    await server.ask("POST", REPORT_PATH, pat="", headers=headers, json=body)
+
+
+async def test_the_page_needs_no_token_and_says_what_is_missing(server: Server) -> None:
+    page = await server.ask("GET", "/", pat="")
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    assert "cannot answer yet" in page.text
+    assert "Not seen lately" in page.text
+    assert "casemate status" in page.text
+
+
+async def test_the_page_says_when_a_question_would_be_answered(server: Server) -> None:
+    await _report(server, "ready")
+    page = await server.ask("GET", "/", pat="")
+    assert "ready to answer" in page.text
+    assert "9.9" in page.text
+    await _report(server, "unreachable")
+    assert "Not reachable" in (await server.ask("GET", "/", pat="")).text
+
+
+async def test_the_page_shows_what_to_do_next(server: Server) -> None:
+    text = (await server.ask("GET", "/", pat="")).text
+    assert "casemate ask" in text
+    assert "http://127.0.0.1:8080/api/v4/ai/access_tokens" in text
+    assert "http://127.0.0.1:5052/v1/chat/completions" in text
+    assert "install up --model" in text
+
+
+async def test_nothing_on_the_page_comes_from_elsewhere(server: Server) -> None:
+    page = await server.ask("GET", "/", pat="")
+    style = await server.ask("GET", "/assets/console.css", pat="")
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert all(target.startswith(("/", "#", "data:")) for target in loaded)
+    assert "url(" not in style.text
+    assert "@import" not in style.text
+    assert style.headers["content-type"].startswith("text/css")
+    assert "<script" not in page.text
+    assert " style=" not in page.text
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+
+
+async def test_what_a_name_holds_is_shown_and_not_run(server: Server) -> None:
+    name = {"name": "<script>alert(1)</script>"}
+    await server.ask("PUT", "/api/v4/ai/self_hosted_models/1", json=name)
+    page = await server.ask("GET", "/", pat="")
+    assert "&lt;script&gt;alert(1)" in page.text
+    assert "<script" not in page.text
+
+
+async def test_an_empty_appliance_says_how_to_fill_it(server: Server) -> None:
+    await server.ask("DELETE", "/api/v4/ai/self_hosted_models/1")
+    assert "No model is registered yet" in (await server.ask("GET", "/", pat="")).text

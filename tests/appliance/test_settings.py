@@ -1,0 +1,64 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from appliance.settings import Settings, SettingsError, default_home
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("CASEMATE_")]:
+        monkeypatch.delenv(name)
+
+
+def test_nothing_need_be_set() -> None:
+    settings = Settings.from_environment()
+    assert settings.home == default_home()
+    assert settings.issuer == "http://127.0.0.1:8080"
+    assert settings.database == f"sqlite:///{settings.home}/instance/casemate.db"
+    assert settings.master_key_path == settings.home / "keys" / "master.key"
+    assert "127.0.0.0/8" in {str(network) for network in settings.networks}
+
+
+def test_root_and_others_have_their_own_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert default_home() == Path("/var/lib/casemate")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert default_home() == Path.home() / ".local" / "share" / "casemate"
+
+
+def test_what_is_set_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CASEMATE_HOME", "/srv/casemate")
+    monkeypatch.setenv("CASEMATE_INSTANCE_PORT", "9000")
+    monkeypatch.setenv("CASEMATE_INSTANCE_PUBLIC_URL", "https://ai.example.org/")
+    monkeypatch.setenv("CASEMATE_DATABASE_URL", "postgresql://u:secret@h/d")
+    monkeypatch.setenv("CASEMATE_ALLOWED_NETWORKS", '["192.0.2.0/24"]')
+    settings = Settings.from_environment()
+    assert (settings.instance_port, settings.issuer) == (9000, "https://ai.example.org")
+    assert settings.database == "postgresql://u:secret@h/d"
+    assert [str(network) for network in settings.networks] == ["192.0.2.0/24"]
+    assert "secret" not in repr(settings)
+
+
+def test_every_wrong_value_is_listed_and_none_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {
+        "CASEMATE_HOME": "relative/canary",
+        "CASEMATE_INSTANCE_PORT": "99999",
+        "CASEMATE_GATEWAY_PUBLIC_URL": "canary://x",
+        "CASEMATE_INSTANCE_PUBLIC_URL": "canary",
+        "CASEMATE_ALLOWED_NETWORKS": '["canary"]',
+    }
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_environment()
+    told = str(refusal.value)
+    assert all(f"{name}: " in told for name in wrong)
+    assert "canary" not in told
+
+
+def test_a_list_that_is_not_json_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CASEMATE_ALLOWED_NETWORKS", "10.0.0.0/8")
+    with pytest.raises(SettingsError, match="CASEMATE_ALLOWED_NETWORKS"):
+        Settings.from_environment()
