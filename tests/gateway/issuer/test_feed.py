@@ -9,6 +9,7 @@ from gateway.errors import FeedRefusedError
 from gateway.issuer.feed import read_feed
 from gateway.issuer.identity import Identity
 from gateway.issuer.pins import Pin, load_pin
+from gateway.issuer.snapshot import SnapshotStore
 from gateway.settings import Settings
 from tests.builders import (
     KID,
@@ -152,3 +153,30 @@ async def test_a_model_whose_key_does_not_open_is_left_out(
     await eventually(lambda: len(instance.assertions) > before + 3)
     assert (await gateway.chat()).status_code == 200
     assert (await gateway.chat(model="bad")).status_code == 404
+
+
+async def test_a_stored_feed_of_another_instance_is_not_taken_over(
+    settings: Settings, identity: Identity, instance: FakeInstance
+) -> None:
+    store = SnapshotStore(settings.state_folder, identity)
+    forged = a_signed_feed(
+        a_feed_document(identity.gateway_id, a_feed_model(ref="forged")),
+        key=Ed25519PrivateKey.generate(),
+    )
+    await store.save("feed", msgspec.json.encode(forged))
+    await instance.stop()
+    async with a_gateway(settings, until_ready=False) as gateway:
+        checks = (await gateway.http.get("/monitoring/ready")).json()["checks"]
+        assert not checks["configuration"]
+
+
+async def test_a_feed_that_is_refused_for_a_while_heals(
+    gateway: RunningGateway, instance: FakeInstance, endpoint: FakeModelEndpoint
+) -> None:
+    instance.is_down = True
+    assert (await gateway.chat()).status_code == 200
+    instance.is_down = False
+    instance.serve(a_feed_model(ref="new", endpoint=endpoint.url))
+    async with asyncio.timeout(5):
+        while (await gateway.chat(model="new")).status_code != 200:
+            pass
