@@ -1,6 +1,7 @@
 """Joins the parts of the instance into one application; the only place that knows them all."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -144,10 +145,12 @@ def open_instance(settings: Settings) -> Instance:
     Raises:
         ApplianceError: the database, the master key or the first contents are missing or wrong.
     """
-    db = open_database(settings)
-    identity = db.read_blocking(read_identity)
-    sealer = Sealer.from_file(settings.master_key_path)
-    db.read_blocking(lambda session: check_master_key(session, sealer))
+    with ExitStack() as undo:
+        db = undo.enter_context(closing(open_database(settings)))
+        identity = db.read_blocking(read_identity)
+        sealer = Sealer.from_file(settings.master_key_path)
+        db.read_blocking(lambda session: check_master_key(session, sealer))
+        undo.pop_all()
     return Instance(db=db, sealer=sealer, identity=identity)
 
 
@@ -192,6 +195,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         exception_handlers={
             ApplianceError: _answer_problem,
             HTTPException: _answer_framework_problem,
+            UnicodeDecodeError: _answer_unreadable,
             Exception: _answer_fault,
         },
         template_config=TemplateConfig(instance=_template_engine()),
@@ -278,6 +282,12 @@ def _answer_framework_problem(
     answer = _problem(status, sentence, code)
     answer.headers.update(error.headers or {})
     return answer
+
+
+def _answer_unreadable(_: Request[Any, Any, Any], __: Exception) -> Response[dict[str, Any]]:
+    # Litestar lets this one through when a body is not UTF-8.
+    status = HTTPStatus.BAD_REQUEST
+    return _problem(status, UNREADABLE, FRAMEWORK_CODES[status])
 
 
 def _answer_fault(_: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:

@@ -1,12 +1,13 @@
 """What the instance is told by its environment; nothing else of it reads the environment."""
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gateway.contract.addresses import DEFAULT_NETWORKS, Network
 
@@ -40,7 +41,19 @@ class Settings(BaseSettings):
     master_key_file: Path | None = None
     instance_public_url: str | None = None
     gateway_public_url: str = "http://127.0.0.1:5052"
-    allowed_networks: tuple[IPvAnyNetwork, ...] = DEFAULT_NETWORKS
+    # Decoded below: the library's own decoding would hide all other problems.
+    allowed_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = DEFAULT_NETWORKS
+
+    @field_validator("allowed_networks", mode="before")
+    @classmethod
+    def _json_list(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError:
+            message = 'must be a JSON list such as ["10.0.0.0/8"]'
+            raise ValueError(message) from None
 
     @field_validator("home", "master_key_file")
     @classmethod
