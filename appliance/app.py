@@ -124,7 +124,7 @@ def release() -> str:
     try:
         return version("casemate")
     except PackageNotFoundError:
-        return "0.0.0-dev"
+        return "0+source"
 
 
 def open_database(settings: Settings) -> Db:
