@@ -17,7 +17,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from gateway.contract.addresses import parse_endpoint
-from gateway.contract.catalog import Catalog, load_catalog
+from gateway.contract.catalog import load_catalog
 from gateway.contract.codes import Code
 from gateway.contract.feed import Report
 from gateway.edge import openai
@@ -105,7 +105,7 @@ class Gateway:
                 endpoints=endpoints,
                 relay=Relay(forwarder, self._metrics),
                 metrics=self._metrics,
-                features=features_by_unit_primitive(load_catalog()),
+                features=load_catalog().features_by_unit_primitive(),
                 max_body_bytes=settings.max_body_bytes,
             )
             yield
@@ -149,15 +149,6 @@ class Gateway:
         return TokenVerifier(
             key_set, issuer=pin.issuer, instance_id=pin.instance_id, clock=self._clock
         )
-
-
-def features_by_unit_primitive(catalog: Catalog) -> dict[str, str]:
-    """The feature of each unit primitive that belongs to one."""
-    return {
-        unit_primitive: name
-        for name, feature in catalog.features.items()
-        for unit_primitive in feature.unit_primitives
-    }
 
 
 def _repeat(

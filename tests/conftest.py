@@ -1,11 +1,13 @@
 """What tests of every package use."""
 
+import logging
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
+import structlog
 
 
 def a_free_port() -> int:
@@ -24,6 +26,16 @@ def free_port() -> int:
 @pytest.fixture
 def another_free_port() -> int:
     return a_free_port()
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """A program run inside a test sets up logging for a process of its own."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
 
 
 def wait_until(claim: Callable[[], object], within_s: float = 20.0) -> None:

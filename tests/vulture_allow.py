@@ -8,11 +8,12 @@ from appliance import settings as instance_settings
 from appliance.console import rules as console
 from appliance.gateway_feed import tables as gateway_feed
 from gateway.contract import catalog, claims, codes, feed
-from gateway.edge import health
+from gateway.edge import health, openai
 from gateway.settings import Settings
 
 _ = [
     # Fields that travel on the wire; the other side reads them.
+    claims.Claims.aud,
     claims.Claims.iat,
     claims.Claims.jti,
     claims.Claims.flags,
@@ -22,13 +23,13 @@ _ = [
     feed.FeedDocument.issued_at,
     feed.FeedModel.family,
     feed.FeedModel.name,
+    openai._Message.role,
     # What the catalogue says of each thing; clients and pages show it.
     catalog.UnitPrimitive.description,
     catalog.Feature.title,
     catalog.Feature.main_feature,
     catalog.Feature.release_state,
     catalog.Feature.model_families,
-    catalog.Catalog.feature_of,
     catalog.AddOn.has_seats,
     # Route handlers and settings are called and filled in by their frameworks.
     health.health,

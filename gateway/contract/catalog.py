@@ -54,12 +54,13 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     providers: dict[str, Provider]
     add_ons: dict[str, AddOn]
 
-    def feature_of(self, unit_primitive: str) -> str | None:
-        """The feature that a unit primitive belongs to; None for one that belongs to none."""
-        for name, feature in self.features.items():
-            if unit_primitive in feature.unit_primitives:
-                return name
-        return None
+    def features_by_unit_primitive(self) -> dict[str, str]:
+        """The feature of each unit primitive that belongs to one."""
+        return {
+            unit_primitive: name
+            for name, feature in self.features.items()
+            for unit_primitive in feature.unit_primitives
+        }
 
 
 def parse_catalog(text: str) -> Catalog:

@@ -14,12 +14,13 @@ Use = Literal["direct", "forwarded", "instance"]
 Realm = Literal["self-managed", "saas"]
 
 
-class Claims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Claims(msgspec.Struct, frozen=True, kw_only=True):
     """What one access token says; times are whole seconds since the epoch.
 
     `scopes` are unit primitives, `providers` are entitlements, `flags` the feature flags that are
     on for the user. `ns` is the one namespace the token is for, `cred` the credential it was
-    obtained with, `gen` the user's grant generation at that moment.
+    obtained with, `gen` the user's grant generation at that moment. `client_ip` is in `forwarded`
+    tokens only.
     """
 
     iss: str
@@ -38,4 +39,4 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ns: str | None = None
     cred: str | None = None
     gen: int = 0
-    client_ip: str | None = None
+    client_ip: str | msgspec.UnsetType = msgspec.UNSET

@@ -2,8 +2,6 @@ from pathlib import Path
 
 import httpx
 
-from gateway.app import features_by_unit_primitive
-from gateway.contract.catalog import load_catalog
 from gateway.edge.metrics import Metrics
 from gateway.settings import Settings
 from tests.builders import a_token
@@ -56,12 +54,6 @@ async def test_every_answer_carries_the_request_id_it_came_with(gateway: Running
     assert answer.headers["x-request-id"] == "abc-1"
     forged = await gateway.http.get("/v1/models", headers={**headers, "X-Request-ID": "a b"})
     assert forged.headers["x-request-id"] != "a b"
-
-
-def test_every_unit_primitive_of_a_feature_is_counted_under_it() -> None:
-    features = features_by_unit_primitive(load_catalog())
-    assert features["duo_chat"] == "duo_chat"
-    assert features["complete_code"] == "code_completions"
 
 
 def test_metrics_are_scraped_on_a_port_of_their_own(free_port: int) -> None:

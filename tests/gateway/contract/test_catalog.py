@@ -28,9 +28,7 @@ def test_the_catalogue_of_this_release_holds_together() -> None:
 
 
 def test_a_unit_primitive_belongs_to_its_feature() -> None:
-    catalog = parse_catalog(SMALL)
-    assert catalog.feature_of("chat") == "talk"
-    assert catalog.feature_of("other") is None
+    assert parse_catalog(SMALL).features_by_unit_primitive() == {"chat": "talk"}
 
 
 @pytest.mark.parametrize(
