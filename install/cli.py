@@ -185,10 +185,15 @@ def ask(
         on_text=(lambda _text: None) if as_json else _print_piece,
     )
     if as_json:
-        rate = round(answer.tokens_per_second, 1)
-        tokens = answer.completion_tokens
-        found = {"model": ref, "answer": answer.text, "completion_tokens": tokens}
-        _print_json({**found, "tokens_per_second": rate})
+        _print_json(
+            {
+                "model": ref,
+                "answer": answer.text,
+                "completion_tokens": answer.completion_tokens,
+                "first_token_s": round(answer.first_token_s, 3),
+                "tokens_per_second": round(answer.tokens_per_second, 1),
+            }
+        )
     else:
         print()
 

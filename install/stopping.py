@@ -53,8 +53,3 @@ def stop_everything(places: Places) -> int:
     for path in (started_file(places), pid_file(places), places.socket):
         path.unlink(missing_ok=True)
     return max(len(members), stopped)
-
-
-def stop_strays(places: Places) -> int:
-    """Ends what a killed supervisor left; returns how many processes that were."""
-    return processes.stop(processes.services_of(places.home), STRAY_PATIENCE_S)
