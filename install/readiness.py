@@ -49,9 +49,9 @@ def wait(
 
 def summary(status: Status) -> str:
     """One line on how it stands."""
-    parts = [f"{each.name} {each.state}" for each in status.services if each.name != MODEL_SERVER]
-    parts += [f"{each.ref} {each.state}" for each in status.models] or ["model server starting"]
-    return " · ".join(parts)
+    models = [f"{each.ref} {each.state}" for each in status.models]
+    others = [f"{each.name} {each.state}" for each in status.services if each.name != MODEL_SERVER]
+    return " · ".join([*(models or ["model server starting"]), *others])
 
 
 def check(places: Places, status: Status, *, waited_s: float) -> None:

@@ -98,7 +98,7 @@ def test_waiting_ends_when_all_is_ready(places: Places, config: Config) -> None:
     starting = judge(places, config, running=running(), models=(), ready=ANSWERING)
     steps = Steps(starting, well)
     steps.wait(places)
-    assert steps.said == ["instance ready · gateway ready · model server starting"]
+    assert steps.said == ["model server starting · instance ready · gateway ready"]
 
 
 @pytest.mark.parametrize(
