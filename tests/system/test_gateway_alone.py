@@ -23,8 +23,8 @@ def test_it_installs_and_loads_on_its_own(tmp_path: Path) -> None:
     shutil.copytree(CLONE / "gateway", source / "gateway")
     venv.create(tmp_path / "env", with_pip=True)
     python = tmp_path / "env" / "bin" / "python"
-    install = [python, "-m", "pip", "install", "-q", "-c", constraints, f"{source}[gateway]"]
-    subprocess.run(install, check=True, cwd=tmp_path, timeout=300)
+    install = ["-m", "pip", "install", "-q", "-c", str(constraints), f"{source}[gateway]"]
+    subprocess.run([python, *install], check=True, cwd=tmp_path, timeout=300)
     done = subprocess.run(
         [python, "-c", LOADS], check=True, cwd=tmp_path, capture_output=True, text=True
     )
