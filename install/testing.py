@@ -31,9 +31,11 @@ class Part:
     arguments: tuple[str, ...]
 
 
+MEASURED = ("--cov", "--cov-report=")
 PARTS = (
     Part(name="static checks", arguments=("-m", "tests.checks")),
-    Part(name="fast tests", arguments=("-m", "pytest", "-m", "not system")),
+    Part(name="fast tests", arguments=("-m", "pytest", "-m", "not system", *MEASURED)),
+    Part(name="coverage", arguments=("-m", "tests.coverage_floors")),
     Part(name="system tests", arguments=("-m", "pytest", "-m", "system")),
 )
 

@@ -23,7 +23,12 @@ def a_program(folder: Path, name: str, body: str) -> None:
 
 def test_checks_come_first_and_system_tests_last() -> None:
     assert parts_for([]) == PARTS
-    assert [part.name for part in PARTS] == ["static checks", "fast tests", "system tests"]
+    assert [part.name for part in PARTS] == [
+        "static checks",
+        "fast tests",
+        "coverage",
+        "system tests",
+    ]
 
 
 def test_arguments_are_for_pytest_alone() -> None:
