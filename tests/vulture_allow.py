@@ -10,6 +10,7 @@ from appliance.gateway_feed import tables as gateway_feed
 from gateway.contract import catalog, claims, codes, feed
 from gateway.edge import health, openai
 from gateway.settings import Settings
+from install import cli, models
 
 _ = [
     # Fields that travel on the wire; the other side reads them.
@@ -37,6 +38,9 @@ _ = [
     health.ready,
     Settings.model_config,
     codes.Code.NOT_FOUND,
+    # A person calls them from the command line.
+    cli.down,
+    models.remove,
     # Imported for the metadata that migrations are compared with.
     appliance,
     # Read by templates, by the library that fills settings, and by whoever looks into the database.
