@@ -1,5 +1,6 @@
 """Stops the supervisor and everything it started, and whatever an earlier one left behind."""
 
+import contextlib
 import os
 import signal
 import time
@@ -52,4 +53,7 @@ def stop_everything(places: Places) -> int:
     stopped = processes.stop(strays.values(), STRAY_PATIENCE_S)
     for path in (started_file(places), pid_file(places), places.socket):
         path.unlink(missing_ok=True)
+    # Not there, or not empty: both leave nothing to do.
+    with contextlib.suppress(OSError):
+        places.socket_folder.rmdir()
     return max(len(members), stopped)
