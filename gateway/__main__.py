@@ -1,6 +1,7 @@
 """Runs the gateway, or sets it up: `python -m gateway serve | keys | pin`."""
 
 import argparse
+import gc
 import logging
 import signal
 import sys
@@ -49,6 +50,9 @@ def serve(settings: Settings) -> None:
     stop_metrics = metrics.serve(settings.gateway_metrics_port)
     log = structlog.get_logger()
     log.info("gateway_started", version=release(), port=settings.gateway_port)
+    # What is loaded by now stays: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
     # uvicorn raises the signal that stopped it once more at its end; by then it is dealt with.
     signal.signal(signal.SIGTERM, lambda *_: None)
     try:

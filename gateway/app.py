@@ -99,11 +99,12 @@ class Gateway:
                     stack, session, pin=self._pin, store=store, endpoints=endpoints
                 )
                 _repeat(stack, lambda: endpoints.probe(session), every=PROBE_INTERVAL)
-            forwarder = Forwarder(session, longest_answer=settings.longest_answer)
             self.surface = OpenAISurface(
                 admission=Admission(verifier),
                 endpoints=endpoints,
-                relay=Relay(forwarder, self._metrics),
+                relay=Relay(
+                    Forwarder(session), self._metrics, longest_answer=settings.longest_answer
+                ),
                 metrics=self._metrics,
                 features=load_catalog().features_by_unit_primitive(),
                 max_body_bytes=settings.max_body_bytes,

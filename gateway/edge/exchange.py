@@ -3,7 +3,7 @@
 import asyncio
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 
 from litestar.types import Receive, Scope, Send
 
@@ -94,9 +94,10 @@ class Exchange:
             }
         )
 
-    async def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes) -> Awaitable[None]:
         """Sends a part of the body; waits while the client is slow."""
-        await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        # Not a coroutine of its own: this is called for every token of every stream.
+        return self._send({"type": "http.response.body", "body": chunk, "more_body": True})
 
     async def end(self, chunk: bytes = b"") -> None:
         """Sends the last part of the body."""

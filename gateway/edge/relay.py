@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 import aiohttp
@@ -51,9 +52,12 @@ class Call:
 class Relay:
     """Forwards calls; one for the whole gateway."""
 
-    def __init__(self, forwarder: Forwarder, metrics: Metrics) -> None:
+    def __init__(
+        self, forwarder: Forwarder, metrics: Metrics, *, longest_answer: timedelta
+    ) -> None:
         self._forwarder = forwarder
         self._metrics = metrics
+        self._longest_answer_s = longest_answer.total_seconds()
 
     async def run(
         self, exchange: Exchange, call: Call, *, upstream: Upstream, claims: Claims
@@ -91,11 +95,13 @@ class Relay:
         watcher = exchange.cancel_when_gone()
         answer: aiohttp.ClientResponse | None = None
         try:
-            answer = await self._forwarder.open(upstream, call.path, call.body)
-            if call.stream and answer.content_type == _EVENT_STREAM:
-                await _stream(exchange, answer, tap=tap, watcher=watcher)
-            else:
-                tap.usage = await _whole(exchange, answer, watcher=watcher)
+            # One timer for the whole answer: the client's own limits cost something at every read.
+            async with asyncio.timeout(self._longest_answer_s):
+                answer = await self._forwarder.open(upstream, call.path, call.body)
+                if call.stream and answer.content_type == _EVENT_STREAM:
+                    await _stream(exchange, answer, tap=tap, watcher=watcher)
+                else:
+                    tap.usage = await _whole(exchange, answer, watcher=watcher)
         except (aiohttp.ClientError, TimeoutError) as cause:
             reason = f"{upstream.ref} broke off: {type(cause).__name__}: {cause}"
             raise ModelUnavailableError(reason=reason) from cause

@@ -1,7 +1,5 @@
 """Sends a request to a model's endpoint and judges its answer."""
 
-from datetime import timedelta
-
 import aiohttp
 import msgspec
 
@@ -42,12 +40,8 @@ class _Refused(msgspec.Struct):
 class Forwarder:
     """Opens requests to upstreams over the one guarded client."""
 
-    def __init__(self, session: aiohttp.ClientSession, *, longest_answer: timedelta) -> None:
+    def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
-        # One timer for a whole answer: a limit on each read would set a new one at every chunk.
-        self._timeout = aiohttp.ClientTimeout(
-            total=longest_answer.total_seconds(), sock_connect=session.timeout.sock_connect
-        )
 
     async def open(self, upstream: Upstream, path: str, body: bytes) -> aiohttp.ClientResponse:
         """The answer of the endpoint, its body unread; the caller must close or release it.
@@ -83,7 +77,6 @@ class Forwarder:
             data=body,
             headers=upstream.headers,
             allow_redirects=False,
-            timeout=self._timeout,
         )
 
 

@@ -46,7 +46,7 @@ class UsageTap:
 
     def pass_on(self, data: bytes) -> bytes:
         """What to send now; the start of an unfinished event is held back for the next call."""
-        if not self._held and data.endswith(b"\n\n"):
+        if data[-2:] == b"\n\n" and not self._held:
             return data if MARK not in data else self._inspect(data)
         data = self._held + data
         end = max(data.rfind(b"\n\n") + 2, data.rfind(b"\n\r\n") + 3)

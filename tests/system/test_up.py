@@ -1,5 +1,6 @@
 """`up` from a clone to a real answer, and again."""
 
+import json
 import stat
 from pathlib import Path
 
@@ -104,14 +105,17 @@ def test_an_endpoint_outside_the_allowed_networks_is_refused_when_saved(
     assert "far" not in appliance.casemate("models", "list").stdout
 
 
-def test_a_new_user_can_ask_and_a_wrong_password_file_helps_nobody(appliance: Appliance) -> None:
-    made = appliance.casemate("users", "create", "--username", "ada", "--email", "ada@example.test")
+def test_a_user_made_on_the_box_can_ask_and_is_no_admin(appliance: Appliance) -> None:
+    made = appliance.casemate("users", "create", "ada", "--email", "ada@example.test")
     assert made.returncode == 0, made.stdout + made.stderr
-    headers = {"PRIVATE-TOKEN": appliance.personal_token()}
-    users = httpx.get(
-        f"{appliance.told['instance_url']}/api/v4/users", headers=headers, trust_env=False
-    )
-    assert "ada" in [user["username"] for user in users.json()]
+    told = appliance.casemate("users", "token", "ada", "--scope", "ai_features")
+    personal = {"PRIVATE-TOKEN": json.loads(told.stdout.splitlines()[-1])["token"]}
+    instance = appliance.told["instance_url"]
+    with httpx.Client(base_url=instance, headers=personal, trust_env=False) as http:
+        granted = http.post("/api/v4/ai/access_tokens")
+        assert granted.status_code == 201
+        assert http.get("/api/v4/users").status_code == 403
+    assert appliance.question(granted.json()["token"]).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/-/health", "/-/readiness", "/api/v4/version", "/"])

@@ -1,13 +1,15 @@
 import asyncio
 import json
+from datetime import timedelta
 
 import httpx
 import pytest
 
+from gateway.settings import Settings
 from tests.builders import a_feed_model, a_token
 from tests.fakes.instance import FakeInstance
 from tests.fakes.model_endpoint import USAGE, FakeModelEndpoint
-from tests.gateway.conftest import RunningGateway, eventually
+from tests.gateway.conftest import RunningGateway, a_gateway, eventually
 
 CHAT = "/v1/chat/completions"
 ASK = {"model": "demo", "messages": [{"role": "user", "content": "Hi"}]}
@@ -292,3 +294,16 @@ async def test_a_defect_is_answered_without_its_trace(
     answer: httpx.Response = await gateway.chat()
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
     assert "secret" not in answer.text
+
+
+async def test_an_answer_that_never_ends_is_ended_after_the_longest_time(
+    settings: Settings, endpoint: FakeModelEndpoint
+) -> None:
+    endpoint.waits = True
+    limited = settings.model_copy(update={"longest_answer": timedelta(seconds=0.3)})
+    async with a_gateway(limited) as gateway:
+        whole = await gateway.chat()
+        assert (whole.status_code, whole.json()["error"]["code"]) == (503, "model_unavailable")
+        streamed = await gateway.chat(stream=True)
+        assert "model_unavailable" in streamed.text
+    assert endpoint.running == 0
