@@ -108,7 +108,7 @@ def test_an_endpoint_outside_the_allowed_networks_is_refused_when_saved(
 def test_a_user_made_on_the_box_can_ask_and_is_no_admin(appliance: Appliance) -> None:
     made = appliance.casemate("users", "create", "ada", "--email", "ada@example.test")
     assert made.returncode == 0, made.stdout + made.stderr
-    told = appliance.casemate("users", "token", "ada", "--scope", "ai_features")
+    told = appliance.casemate("users", "token", "ada", "--scopes", "ai_features")
     personal = {"PRIVATE-TOKEN": json.loads(told.stdout.splitlines()[-1])["token"]}
     instance = appliance.told["instance_url"]
     with httpx.Client(base_url=instance, headers=personal, trust_env=False) as http:
