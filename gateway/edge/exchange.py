@@ -52,17 +52,20 @@ class Exchange:
         declared = self.headers.get(b"content-length", b"")
         if declared.isdigit() and int(declared) > limit_bytes:
             raise _too_large(limit_bytes)
-        body = b""
+        parts: list[bytes] = []
+        size = 0
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 self.is_gone = True
                 raise asyncio.CancelledError
-            body += message["body"]  # type: ignore[typeddict-item]  # an http.request message
-            if len(body) > limit_bytes:
+            part: bytes = message["body"]  # type: ignore[typeddict-item]  # an http.request message
+            size += len(part)
+            if size > limit_bytes:
                 raise _too_large(limit_bytes)
+            parts.append(part)
             if not message.get("more_body"):
-                return body
+                return part if len(parts) == 1 else b"".join(parts)
 
     def cancel_when_gone(self) -> asyncio.Task[None]:
         """Cancels the current task once the client leaves; call `cancel` on the result in time.
