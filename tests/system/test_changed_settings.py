@@ -1,4 +1,4 @@
-"""A second `up` with another model and another port takes both over, says so, and keeps the rest."""
+"""A second `up` with another model and another port takes both over and says so."""
 
 import shutil
 from pathlib import Path
