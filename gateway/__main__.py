@@ -63,6 +63,7 @@ def serve(settings: Settings) -> None:
             loop="uvloop",
             http="httptools",
             ws="none",
+            interface="asgi3",
             lifespan="on",
             access_log=False,
             log_config=None,

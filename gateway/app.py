@@ -183,7 +183,7 @@ def _detail(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[st
 def create_app(
     settings: Settings, metrics: Metrics, *, clock: Callable[[], float] = time.time
 ) -> ASGIApp:
-    """The gateway as one ASGI application; `clock` gives seconds since the epoch.
+    """The gateway as one ASGI 3 application; `clock` gives seconds since the epoch.
 
     Raises:
         UncoveredRouteError: a route is served that the policy table does not name.
@@ -201,12 +201,11 @@ def create_app(
     served = [(method, route.path) for route in rest.routes for method in route.methods]
     check_coverage([*((m, p) for m, p in served if m != "OPTIONS"), *openai.SERVED])
 
-    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+    def dispatch(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         # Model calls go round Litestar: its router and middleware cost more than the policy does.
         if scope["type"] == ScopeType.HTTP and scope["path"].startswith(openai.PREFIX + "/"):
             assert gateway.surface is not None  # noqa: S101  # made by the lifespan
-            await gateway.surface(scope, receive, send)
-        else:
-            await rest(scope, receive, send)
+            return gateway.surface(scope, receive, send)
+        return rest(scope, receive, send)
 
     return dispatch

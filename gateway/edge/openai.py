@@ -168,7 +168,10 @@ class OpenAISurface:
         self._metrics.in_flight.inc()
         started = time.perf_counter()
         try:
-            await self._serve(exchange, started)
+            if exchange.path in _QUESTIONS:
+                await self._relay.run(exchange, await self._permit(exchange, started))
+            else:
+                await self._show_models(exchange)
         except GatewayError as error:
             await self._refuse(exchange, error)
         except asyncio.CancelledError:
@@ -200,13 +203,8 @@ class OpenAISurface:
             extra = (_RETRY_AFTER,)
         await exchange.answer(error.status, error_body(error), extra=extra)
 
-    async def _serve(self, exchange: Exchange, started: float) -> None:
+    async def _show_models(self, exchange: Exchange) -> None:
         path = exchange.path
-        if path in _QUESTIONS:
-            if exchange.method != "POST":
-                raise MethodNotAllowedError
-            await self._call_model(exchange, started)
-            return
         if path != MODELS and not path.startswith(MODELS + "/"):
             raise RouteNotFoundError
         if exchange.method != "GET":
@@ -230,7 +228,9 @@ class OpenAISurface:
             raise ModelNotFoundError(param="model")
         return upstream
 
-    async def _call_model(self, exchange: Exchange, started: float) -> None:
+    async def _permit(self, exchange: Exchange, started: float) -> Call:
+        if exchange.method != "POST":
+            raise MethodNotAllowedError
         policy = ROUTES["POST", exchange.path]
         claims = await self._admission.admit(exchange.headers)
         content_type = exchange.headers.get(b"content-type", b"")
@@ -246,7 +246,7 @@ class OpenAISurface:
             raise ModelNotFoundError(param="model")
         permit_provider(claims, upstream.provider)
         question.members["model"] = msgspec.Raw(msgspec.json.encode(upstream.identifier))
-        call = Call(
+        return Call(
             route=exchange.path,
             path=exchange.path.removeprefix(PREFIX),
             body=msgspec.json.encode(question.members),
@@ -254,8 +254,9 @@ class OpenAISurface:
             wants_usage=question.wants_usage,
             feature=self._features.get(unit_primitive, ""),
             started=started,
+            upstream=upstream,
+            claims=claims,
         )
-        await self._relay.run(exchange, call, upstream=upstream, claims=claims)
 
 
 def _entry(upstream: Upstream) -> dict[str, object]:

@@ -47,6 +47,8 @@ class Call:
     wants_usage: bool
     feature: str
     started: float
+    upstream: Upstream
+    claims: Claims
 
 
 class Relay:
@@ -59,9 +61,7 @@ class Relay:
         self._metrics = metrics
         self._longest_answer_s = longest_answer.total_seconds()
 
-    async def run(
-        self, exchange: Exchange, call: Call, *, upstream: Upstream, claims: Claims
-    ) -> None:
+    async def run(self, exchange: Exchange, call: Call) -> None:
         """Answers the exchange with what the model says; a client that leaves cancels the model.
 
         Raises:
@@ -71,7 +71,7 @@ class Relay:
         outcome: Outcome = "aborted"
         status = CLIENT_LEFT
         try:
-            await self._carry(exchange, call, upstream=upstream, tap=tap)
+            await self._carry(exchange, call, tap=tap)
             outcome, status = "answered", exchange.status
         except GatewayError as error:
             outcome = "refused_by_model" if isinstance(error, RefusedByModelError) else "failed"
@@ -83,27 +83,27 @@ class Relay:
                 status=status,
                 seconds=time.perf_counter() - call.started,
                 feature=call.feature,
-                provider=upstream.provider,
-                model=upstream.ref,
+                provider=call.upstream.provider,
+                model=call.upstream.ref,
                 usage=tap.usage,
             )
-            self._settle(settled, claims=claims, outcome=outcome, request_id=exchange.request_id)
+            self._settle(
+                settled, claims=call.claims, outcome=outcome, request_id=exchange.request_id
+            )
 
-    async def _carry(
-        self, exchange: Exchange, call: Call, *, upstream: Upstream, tap: UsageTap
-    ) -> None:
+    async def _carry(self, exchange: Exchange, call: Call, *, tap: UsageTap) -> None:
         watcher = exchange.cancel_when_gone()
         answer: aiohttp.ClientResponse | None = None
         try:
             # One timer for the whole answer: the client's own limits cost something at every read.
             async with asyncio.timeout(self._longest_answer_s):
-                answer = await self._forwarder.open(upstream, call.path, call.body)
+                answer = await self._forwarder.open(call.upstream, call.path, call.body)
                 if call.stream and answer.content_type == _EVENT_STREAM:
                     await _stream(exchange, answer, tap=tap, watcher=watcher)
                 else:
                     tap.usage = await _whole(exchange, answer, watcher=watcher)
         except (aiohttp.ClientError, TimeoutError) as cause:
-            reason = f"{upstream.ref} broke off: {type(cause).__name__}: {cause}"
+            reason = f"{call.upstream.ref} broke off: {type(cause).__name__}: {cause}"
             raise ModelUnavailableError(reason=reason) from cause
         finally:
             watcher.cancel()

@@ -1,7 +1,8 @@
 """What the gateway costs: against the endpoint itself, in one run, with its policy fully on.
 
 `python -m tests.bench.gateway_overhead [--quick] [--out FILE]` starts a mock endpoint, a fake
-instance and a real gateway process, and alternates between asking directly and through it.
+instance and a real gateway process, and takes turns between asking directly, through a bare pipe
+of bytes (the floor of any proxy on this machine and this minute), and through the gateway.
 """
 
 import argparse
@@ -16,7 +17,8 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Any, TextIO
 
 import httpx
 import uvloop
@@ -43,87 +45,78 @@ class Sizes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """The two ways to the mock endpoint, and the gateway's process."""
+class Way:
+    """One way to the mock endpoint, and the process that stands on it."""
 
-    direct: Target
-    through: Target
-    gateway_pid: int
+    target: Target
+    pid: int
 
     def cpu_s(self) -> float:
-        """CPU seconds that the gateway has used so far, its threads included."""
-        threads = Path(f"/proc/{self.gateway_pid}/task").glob("*/schedstat")
+        """CPU seconds that the process has used so far, its threads included."""
+        threads = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
         return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
 
     def memory_mb(self) -> float:
-        """The gateway's resident memory."""
-        lines = Path(f"/proc/{self.gateway_pid}/status").read_text().splitlines()
+        """The process's resident memory."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
-async def whole_requests(bench: Bench, sizes: Sizes) -> dict[str, Any]:
+Ways = dict[str, Way]
+
+
+async def whole_requests(ways: Ways, sizes: Sizes) -> dict[str, Any]:
     """Requests as fast as 16 connections go."""
-    ways: dict[str, list[Measured]] = {"direct": [], "through": []}
-    cpu_s = 0.0
+    cpu_s, wall_s = dict.fromkeys(ways, 0.0), dict.fromkeys(ways, 0.0)
     for _ in range(sizes.rounds):
-        for name, target in (("direct", bench.direct), ("through", bench.through)):
-            before = bench.cpu_s()
-            run = await closed_loop(target, connections=CONNECTIONS, requests=sizes.requests)
-            ways[name].append(run)
-            cpu_s += bench.cpu_s() - before if name == "through" else 0.0
+        for name, way in ways.items():
+            before = way.cpu_s()
+            run = await closed_loop(way.target, connections=CONNECTIONS, requests=sizes.requests)
+            cpu_s[name] += way.cpu_s() - before
+            wall_s[name] += run.wall_s
     done = sizes.rounds * sizes.requests
     return {
-        "requests": done,
-        "gateway_cpu_us_per_request": round(1e6 * cpu_s / done, 1),
-        **{
-            f"{name}_requests_per_s": round(done / sum(run.wall_s for run in runs))
-            for name, runs in ways.items()
-        },
+        name: {
+            "cpu_us_per_request": round(1e6 * cpu_s[name] / done, 1),
+            "requests_per_s": round(done / wall_s[name]),
+        }
+        for name in ways
     }
 
 
-async def added_latency(bench: Bench, sizes: Sizes) -> dict[str, Any]:
-    """Latency at a fixed rate, each way."""
-    direct, through = Measured(), Measured()
+async def latency(ways: Ways, sizes: Sizes) -> dict[str, Any]:
+    """Latency at a fixed rate."""
+    runs = {name: Measured() for name in ways}
     for _ in range(sizes.rounds):
-        for target, into in ((bench.direct, direct), (bench.through, through)):
-            run = await fixed_rate(target, per_s=RATE_PER_S, requests=sizes.paced)
-            into.latencies_s += run.latencies_s
+        for name, way in ways.items():
+            run = await fixed_rate(way.target, per_s=RATE_PER_S, requests=sizes.paced)
+            runs[name].latencies_s += run.latencies_s
     return {
-        "requests_per_s": RATE_PER_S,
-        **{
-            f"{name}_p{share}_ms": round(run.quantile_ms(share / 100), 3)
-            for name, run in (("direct", direct), ("through", through))
-            for share in (50, 99)
-        },
-        **{
-            f"added_p{share}_ms": round(
-                through.quantile_ms(share / 100) - direct.quantile_ms(share / 100), 3
-            )
-            for share in (50, 99)
-        },
+        name: {
+            "p50_ms": round(run.quantile_ms(0.5), 3),
+            "p99_ms": round(run.quantile_ms(0.99), 3),
+        }
+        for name, run in runs.items()
     }
 
 
-async def streamed_chunks(bench: Bench) -> dict[str, Any]:
-    """Many paced streams at once, each way."""
-    run: dict[str, list[Streamed]] = {}
-    before = bench.cpu_s()
-    for name, target in (("direct", bench.direct), ("through", bench.through)):
-        run[name] = await streams(target, count=STREAMS, chunks=CHUNKS, pace_ms=PACE_MS)
-    cpu_s = bench.cpu_s() - before
-    first_ms = {
-        name: 1000 * sorted(each.first_s for each in all_of)[len(all_of) // 2]
-        for name, all_of in run.items()
-    }
+async def streamed_chunks(ways: Ways, sizes: Sizes) -> dict[str, Any]:
+    """Many paced streams at once."""
+    runs: dict[str, list[Streamed]] = {name: [] for name in ways}
+    cpu_s = dict.fromkeys(ways, 0.0)
+    for _ in range(sizes.rounds):
+        for name, way in ways.items():
+            before = way.cpu_s()
+            runs[name] += await streams(way.target, count=STREAMS, chunks=CHUNKS, pace_ms=PACE_MS)
+            cpu_s[name] += way.cpu_s() - before
     return {
-        "streams": STREAMS,
-        "chunks_per_stream": CHUNKS,
-        "pace_ms": PACE_MS,
-        "gateway_cpu_us_per_chunk": round(1e6 * cpu_s / (STREAMS * CHUNKS), 1),
-        "added_first_chunk_p50_ms": round(first_ms["through"] - first_ms["direct"], 3),
-        "lost_events": sum(CHUNKS + 1 - each.events for each in run["through"]),
-        "unfinished_streams": sum(not each.whole for each in run["through"]),
+        name: {
+            "cpu_us_per_chunk": round(1e6 * cpu_s[name] / (len(run) * CHUNKS), 1),
+            "first_chunk_p50_ms": round(1e3 * median(each.first_s for each in run), 3),
+            "lost_events": sum(CHUNKS + 1 - each.events for each in run),
+            "unfinished": sum(not each.whole for each in run),
+        }
+        for name, run in runs.items()
     }
 
 
@@ -132,7 +125,7 @@ async def measure(sizes: Sizes, folder: Path, stack: ExitStack) -> dict[str, Any
     identity = make_identity(folder / "gateway")
     instance = FakeInstance(identity)
     await instance.start()
-    mock_port, port, metrics_port = a_free_port(), a_free_port(), a_free_port()
+    mock_port, pipe_port, port, metrics_port = (a_free_port() for _ in range(4))
     instance.serve(a_feed_model(endpoint=f"http://127.0.0.1:{mock_port}/v1"))
     pin = Pin(
         instance_id=INSTANCE_ID,
@@ -147,39 +140,54 @@ async def measure(sizes: Sizes, folder: Path, stack: ExitStack) -> dict[str, Any
         "CASEMATE_GATEWAY_PORT": str(port),
         "CASEMATE_GATEWAY_METRICS_PORT": str(metrics_port),
     }
-    mock = [sys.executable, "-m", "tests.bench.mock_endpoint", str(mock_port)]
-    serve = [sys.executable, "-m", "gateway", "serve"]
-    _start(stack, mock, log=folder / "mock.log")
-    gateway = _start(stack, serve, log=folder / "gateway.log", env=environment)
+    program = [sys.executable, "-m"]
+    mock = _start(stack, [*program, "tests.bench.mock_endpoint", str(mock_port)])
+    pipe = _start(stack, [*program, "tests.bench.bare_pipe", str(pipe_port), str(mock_port)])
+    log = stack.enter_context((folder / "gateway.log").open("w"))
+    gateway = _start(stack, [*program, "gateway", "serve"], env=environment, stdout=log)
     ready = f"http://127.0.0.1:{port}/monitoring/ready"
     await asyncio.to_thread(wait_until, lambda: httpx.get(ready, trust_env=False).is_success)
     token = a_token()
-    bench = Bench(
-        direct=Target(port=mock_port, bearer=token),
-        through=Target(port=port, bearer=token),
-        gateway_pid=gateway.pid,
-    )
-    at_rest_mb = bench.memory_mb()
-    await closed_loop(bench.through, connections=CONNECTIONS, requests=2000)
+    ways = {
+        "direct": Way(target=Target(port=mock_port, bearer=token), pid=mock),
+        "pipe": Way(target=Target(port=pipe_port, bearer=token), pid=pipe),
+        "gateway": Way(target=Target(port=port, bearer=token), pid=gateway),
+    }
+    at_rest_mb = ways["gateway"].memory_mb()
+    await closed_loop(ways["gateway"].target, connections=CONNECTIONS, requests=2000)
     results = {
         "measured_at": time.strftime("%Y-%m-%d", time.gmtime()),
         "python": platform.python_version(),
         "cores": os.cpu_count(),
-        "whole": await whole_requests(bench, sizes),
-        "latency": await added_latency(bench, sizes),
-        "stream": await streamed_chunks(bench),
-        "memory_mb": {"at_rest": round(at_rest_mb), "after": round(bench.memory_mb())},
+        "load": {
+            "connections": CONNECTIONS,
+            "requests_per_s": RATE_PER_S,
+            "streams": STREAMS,
+            "chunks_per_stream": CHUNKS,
+            "pace_ms": PACE_MS,
+        },
+        "whole": await whole_requests(ways, sizes),
+        "latency": await latency(ways, sizes),
+        "stream": await streamed_chunks(ways, sizes),
+        "gateway_memory_mb": {
+            "at_rest": round(at_rest_mb),
+            "after": round(ways["gateway"].memory_mb()),
+        },
     }
     await instance.stop()
     return results
 
 
 def _start(
-    stack: ExitStack, command: list[str], *, log: Path, env: dict[str, str] | None = None
-) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(command, env=env, stdout=stack.enter_context(log.open("w")))
+    stack: ExitStack,
+    command: list[str],
+    *,
+    env: dict[str, str] | None = None,
+    stdout: TextIO | None = None,
+) -> int:
+    process = subprocess.Popen(command, env=env, stdout=stdout)
     stack.callback(_end, process)
-    return process
+    return process.pid
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

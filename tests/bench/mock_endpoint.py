@@ -1,7 +1,7 @@
 """A model endpoint that costs almost nothing, so that what is measured is what stands before it.
 
 `python -m tests.bench.mock_endpoint PORT` answers OpenAI's protocol from prepared bytes. A stream
-sends as many chunks as `max_tokens` says, one every `MOCK_PACE_MS` from the request's `user` field.
+sends as many chunks as `max_tokens` says, one every N milliseconds for a `user` of `pace-N`.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import uvloop
 
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _CHUNKS = re.compile(rb'"max_tokens": *(\d+)')
+_WITH_USAGE = re.compile(rb'"include_usage": *true')
 _PACE_MS = re.compile(rb'"user": *"pace-(\d+)"')
 
 
@@ -54,7 +55,8 @@ def _event(frame: object) -> bytes:
 _FRAME = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "demo"}
 _DELTA = {"index": 0, "delta": {"content": " word"}, "logprobs": None, "finish_reason": None}
 _CHUNK = _event({**_FRAME, "choices": [_DELTA]})
-_LAST = _event({**_FRAME, "choices": [], "usage": _USAGE}) + _event("[DONE]") + b"0\r\n\r\n"
+_USAGE_EVENT = _event({**_FRAME, "choices": [], "usage": _USAGE})
+_DONE = _event("[DONE]") + b"0\r\n\r\n"
 
 
 class MockEndpoint(asyncio.Protocol):
@@ -105,7 +107,7 @@ class MockEndpoint(asyncio.Protocol):
             self._transport.write(_CHUNK)
             due += pace_s
             await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
-        self._transport.write(_LAST)
+        self._transport.write(_USAGE_EVENT + _DONE if _WITH_USAGE.search(body) else _DONE)
 
 
 async def serve(port: int) -> None:

@@ -67,6 +67,7 @@ async def a_gateway(
     metrics = Metrics()
     config = uvicorn.Config(
         create_app(settings, metrics, clock=clock),
+        interface="asgi3",
         lifespan="on",
         log_config=None,
         timeout_graceful_shutdown=1,
