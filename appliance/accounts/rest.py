@@ -65,8 +65,11 @@ async def require_access(
     Raises:
         UnauthorizedError, UserBlockedError, InsufficientScopeError, AdminNeededError: see `rules`.
     """
-    # Only the answers to OPTIONS, which Litestar adds by itself, state nothing.
-    access: Access = handler.opt.get("access", Access.PUBLIC)
+    if "access" not in handler.opt and connection.scope.get("method") == "OPTIONS":
+        # The answers that Litestar adds by itself: they say which methods there are.
+        return
+    # Anything else that states nothing is refused: the start should not have let it through.
+    access: Access = handler.opt["access"]
     if access in {Access.PUBLIC, Access.GATEWAY}:
         return
     headers = connection.headers

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 import structlog
 from litestar import Litestar, get
+from litestar.testing import AsyncTestClient
 from sqlmodel import text
 
 import appliance.__main__
+from appliance.accounts.rest import require_access
 from appliance.accounts.rules import Access
 from appliance.app import (
     PROBLEMS,
@@ -48,6 +50,16 @@ def test_a_route_that_does_not_say_whom_it_is_open_to_stops_the_start() -> None:
 
     with pytest.raises(RouteWithoutAccessError, match="/forgotten"):
         _check_every_route_states_its_access(Litestar([forgotten], openapi_config=None))
+
+
+async def test_a_route_that_states_nothing_is_refused_even_if_it_is_served() -> None:
+    @get("/forgotten")
+    async def forgotten() -> None: ...
+
+    app = Litestar([forgotten], guards=[require_access], openapi_config=None, logging_config=None)
+    async with AsyncTestClient(app) as client:
+        assert (await client.get("/forgotten")).status_code == 500
+        assert (await client.options("/forgotten")).status_code == 204
 
 
 async def test_only_what_is_meant_to_is_open_without_a_token(server: Server) -> None:
