@@ -20,6 +20,9 @@ DEBIAN_PACKAGES: dict[str, Callable[[], bool]] = {
     "postgresql": lambda: any(Path("/usr/lib/postgresql").glob("*/bin/postgres")),
     "iproute2": lambda: shutil.which("ip") is not None,
     "util-linux": lambda: shutil.which("unshare") is not None,
+    "docker.io": lambda: shutil.which("dockerd") is not None,
+    "iptables": lambda: shutil.which("iptables") is not None,
+    "mmdebstrap": lambda: shutil.which("mmdebstrap") is not None,
 }
 
 

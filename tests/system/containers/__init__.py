@@ -1,0 +1,1 @@
+"""The appliance as containers, on a real Docker engine that has no way out."""
