@@ -54,7 +54,7 @@ from appliance.self_hosted_models.errors import EndpointNotAllowedError, RefTake
 from appliance.self_hosted_models.rules import checked_endpoint
 from appliance.self_hosted_models.usecases import resolve
 from appliance.settings import Settings
-from appliance.storage.engine import DatabaseUnavailableError, Db, database_url
+from appliance.storage.engine import DatabaseUnavailableError, Db, database_url, with_password
 from appliance.storage.identity import Identity, read_identity
 from appliance.storage.migrations import migrate
 from appliance.storage.sealing import Sealer, check_master_key
@@ -132,9 +132,10 @@ def open_database(settings: Settings) -> Db:
 
     Raises:
         DatabaseUrlError: its URL cannot be used.
+        DatabasePasswordError: its password cannot be read.
         DatabaseUnavailableError: it does not answer.
     """
-    url = database_url(settings.database)
+    url = with_password(database_url(settings.database), settings.database_password_file)
     migrate(url)
     return Db(url)
 
@@ -148,7 +149,7 @@ def open_instance(settings: Settings) -> Instance:
     with ExitStack() as undo:
         db = undo.enter_context(closing(open_database(settings)))
         identity = db.read_blocking(read_identity)
-        sealer = Sealer.from_file(settings.master_key_path)
+        sealer = Sealer.from_file(settings.master_key_path, is_mounted=settings.secrets_mounted)
         db.read_blocking(lambda session: check_master_key(session, sealer))
         undo.pop_all()
     return Instance(db=db, sealer=sealer, identity=identity)

@@ -152,7 +152,7 @@ def fill(settings: Settings, answers: Answers, *, now: datetime) -> Filled:
             answers=answers,
             model=_model_description(settings, answers.model),
             secrets=None if is_known else _first_secrets(answers.admin),
-            sealer=Sealer.from_file(settings.master_key_path),
+            sealer=Sealer.from_file(settings.master_key_path, is_mounted=settings.secrets_mounted),
             issuer=settings.issuer,
             now=now,
         )

@@ -38,7 +38,12 @@ class Settings(BaseSettings):
     instance_metrics_port: Port = 8083
     # Secret because a PostgreSQL URL carries its password.
     database_url: SecretStr | None = None
+    # For a PostgreSQL URL that has none.
+    database_password_file: Path | None = None
     master_key_file: Path | None = None
+    # A container engine mounts secrets with the owner and mode that they have on the host; in the
+    # container nobody else could read them.
+    secrets_mounted: bool = False
     instance_public_url: str | None = None
     gateway_public_url: str = "http://127.0.0.1:5052"
     # Decoded below: the library's own decoding would hide all other problems.
@@ -55,7 +60,7 @@ class Settings(BaseSettings):
             message = 'must be a JSON list such as ["10.0.0.0/8"]'
             raise ValueError(message) from None
 
-    @field_validator("home", "master_key_file")
+    @field_validator("home", "master_key_file", "database_password_file")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_absolute():

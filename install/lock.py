@@ -1,4 +1,4 @@
-"""Makes the hashed lock files: `python3 -m install.lock`, where the registries answer."""
+"""Makes the hashed lock files, where registries answer: `python3 -m install.lock [NAME ...]`."""
 
 import json
 import os
@@ -15,10 +15,17 @@ CPU_EXCLUDED = frozenset({"torchvision", "torchaudio", "torchcodec", "triton"})
 
 SETS: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {
     "services": (("services.in",), frozenset()),
-    "tests": (("services.in", "tests.in"), frozenset()),
+    "tests": (("services.in", "lockdown.in", "tests.in"), frozenset()),
     "model-server-cpu": (("model-server-cpu.in",), CPU_EXCLUDED),
     "model-server-cuda": (("model-server-cuda.in",), frozenset()),
+    "instance": (("instance.in",), frozenset()),
+    "gateway": (("gateway.in",), frozenset()),
+    "lockdown": (("lockdown.in",), frozenset()),
+    "pip": (("pip.in",), frozenset()),
 }
+
+# What goes into an image is what was tested: these follow the versions of the tests' lock.
+TESTED = frozenset({"instance", "gateway", "lockdown"})
 
 
 def lock_lines(report: dict[str, object], excluded: frozenset[str]) -> list[str]:
@@ -32,12 +39,20 @@ def lock_lines(report: dict[str, object], excluded: frozenset[str]) -> list[str]
     return sorted(lines)
 
 
-def resolve(inputs: tuple[str, ...], *, cuda: bool) -> dict[str, object]:
+def without_hashes(lock: str) -> str:
+    """The bare `name==version` lines of a lock, as pip takes constraints."""
+    return "".join(f"{line.split()[0]}\n" for line in lock.splitlines() if "==" in line)
+
+
+def resolve(
+    inputs: tuple[str, ...], *, cuda: bool = False, constraints: str = ""
+) -> dict[str, object]:
     """What pip would install for `inputs` on this platform; needs the network, installs nothing."""
     with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.json"
+        report, bounds = Path(folder) / "report.json", Path(folder) / "constraints.txt"
+        bounds.write_text(constraints)
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run"]
-        command += ["--ignore-installed", "--report", str(report)]
+        command += ["--ignore-installed", "--report", str(report), "--constraint", str(bounds)]
         for name in inputs:
             command += ["-r", str(LOCKS / name)]
         environment = dict(os.environ)
@@ -50,9 +65,12 @@ def resolve(inputs: tuple[str, ...], *, cuda: bool) -> dict[str, object]:
 
 
 def main() -> None:
-    """Writes every lock file anew."""
-    for name, (inputs, excluded) in SETS.items():
-        lines = lock_lines(resolve(inputs, cuda=name.endswith("cuda")), excluded)
+    """Writes the named lock files anew, or every one."""
+    for name in sys.argv[1:] or SETS:
+        inputs, excluded = SETS[name]
+        tested = (LOCKS / "tests.lock").read_text() if name in TESTED else ""
+        report = resolve(inputs, cuda=name.endswith("cuda"), constraints=without_hashes(tested))
+        lines = lock_lines(report, excluded)
         made = f"Made by `python3 -m install.lock` from {' '.join(inputs)}."
         head = f"# CPython 3.11, Linux x86_64. {made}\n"
         (LOCKS / f"{name}.lock").write_text(head + "\n".join(lines) + "\n")

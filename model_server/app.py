@@ -164,7 +164,7 @@ def read_list(settings: Settings) -> tuple[ModelSpec, ...]:
         ModelListInvalidError: the list cannot be used.
         SettingsInvalidError: there are more models than ports.
     """
-    specs = read_models(settings.state_folder / "models.json")
+    specs = read_models(settings.models_list)
     if settings.model_port + len(specs) - 1 > HIGHEST_PORT:
         problem = "CASEMATE_MODEL_PORT: not enough ports above it for all models"
         raise SettingsInvalidError((problem,))
@@ -225,7 +225,8 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(number, ending.set)
     with held(settings.state_folder):
         specs = read_list(settings)
-        server = ModelServer(settings, specs, api_key=read_api_key(settings.api_key_file))
+        key = read_api_key(settings.api_key_file, is_mounted=settings.secrets_mounted)
+        server = ModelServer(settings, specs, api_key=key)
         _log.info("model_server_started", models=[spec.ref for spec in specs])
         await server.run(until=ending)
     _log.info("model_server_ended")

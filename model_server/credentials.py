@@ -10,19 +10,22 @@ _LEAST_CHARS = 16
 _OTHERS = 0o077
 
 
-def read_api_key(path: Path) -> str:
+def read_api_key(path: Path, *, is_mounted: bool = False) -> str:
     """Reads the key; makes one where there is no file yet.
+
+    One that a container engine mounted may have any mode, and is never made.
 
     Raises:
         SettingsInvalidError: unreadable, readable by others, or too short to be a key.
     """
     try:
-        _make(path)
+        if not is_mounted:
+            _make(path)
         key = path.read_text().strip()
         mode = path.stat().st_mode
     except (OSError, UnicodeDecodeError) as cause:
         raise SettingsInvalidError((f"{path.name}: the API key cannot be read",)) from cause
-    if mode & _OTHERS:
+    if mode & _OTHERS and not is_mounted:
         raise SettingsInvalidError((f"{path.name}: others can read the API key; chmod 600 it",))
     if len(key) < _LEAST_CHARS or not key.isascii() or not key.isprintable() or " " in key:
         raise SettingsInvalidError(

@@ -31,6 +31,10 @@ class Settings(BaseSettings):
     model_port: int = Field(default=8000, ge=1, le=65535)
     model_server_state: Path | None = None
     model_api_key_file: Path | None = None
+    models_file: Path | None = None
+    # A container engine mounts secrets with the owner and mode that they have on the host; in the
+    # container nobody else could read them.
+    secrets_mounted: bool = False
     # What starts one engine; the plan's arguments follow. A patched vLLM is named here.
     model_command: tuple[str, ...] = (
         sys.executable,
@@ -43,13 +47,18 @@ class Settings(BaseSettings):
 
     @property
     def state_folder(self) -> Path:
-        """Holds the list of models, the state and vLLM's caches."""
+        """Holds the state and vLLM's caches, and what the two properties below do not place."""
         return self.model_server_state or self.home.expanduser() / "model_server"
 
     @property
     def api_key_file(self) -> Path:
         """Holds the key that clients of the models must show."""
         return self.model_api_key_file or self.state_folder / "api_key"
+
+    @property
+    def models_list(self) -> Path:
+        """Names the models to serve."""
+        return self.models_file or self.state_folder / "models.json"
 
 
 def read_settings() -> Settings:

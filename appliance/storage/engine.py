@@ -18,6 +18,7 @@ from appliance.errors import ApplianceError
 
 __all__ = [
     "MAX_ID",
+    "DatabasePasswordError",
     "DatabaseUnavailableError",
     "DatabaseUrlError",
     "Db",
@@ -25,6 +26,7 @@ __all__ = [
     "Session",
     "database_url",
     "plain_engine",
+    "with_password",
 ]
 
 T = TypeVar("T")
@@ -66,6 +68,18 @@ class DatabaseUrlError(ApplianceError):
         super().__init__("CASEMATE_DATABASE_URL must begin with sqlite:/// or postgresql://.")
 
 
+class DatabasePasswordError(ApplianceError):
+    """The file with the database's password cannot be read, or holds none."""
+
+    code = "database_password_unreadable"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"The file {path}, which CASEMATE_DATABASE_PASSWORD_FILE names, holds no password "
+            "that can be read."
+        )
+
+
 class DatabaseUnavailableError(ApplianceError):
     """The database does not answer, or not in time."""
 
@@ -92,6 +106,23 @@ def database_url(text: str) -> URL:
             return url.set(drivername="postgresql+psycopg")
         case _:
             raise DatabaseUrlError
+
+
+def with_password(url: URL, file: Path | None) -> URL:
+    """The URL with the password that lies in `file`, for PostgreSQL and when it has none itself.
+
+    Raises:
+        DatabasePasswordError: it is needed and cannot be read.
+    """
+    if file is None or url.password is not None or url.get_backend_name() == "sqlite":
+        return url
+    try:
+        password = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as cause:
+        raise DatabasePasswordError(file) from cause
+    if not password:
+        raise DatabasePasswordError(file)
+    return url.set(password=password)
 
 
 def plain_engine(url: URL, **options: Any) -> Engine:

@@ -100,14 +100,14 @@ class Sealer:
         self._box = AESGCM(self.derive("seal"))
 
     @classmethod
-    def from_file(cls, path: Path) -> Self:
-        """Reads the master key.
+    def from_file(cls, path: Path, *, is_mounted: bool = False) -> Self:
+        """Reads the master key; one that a container engine mounted may have any mode.
 
         Raises:
             MasterKeyMissingError: no such file.
             MasterKeyUnreadableError: others may read it, or it holds no key.
         """
-        return cls(_read_master_key(path))
+        return cls(_read_master_key(path, is_mounted=is_mounted))
 
     def derive(self, purpose: str) -> bytes:
         """A 32-byte key for `purpose`, independent of those for every other purpose."""
@@ -148,7 +148,7 @@ def create_master_key(path: Path) -> bool:
     return True
 
 
-def _read_master_key(path: Path) -> bytes:
+def _read_master_key(path: Path, *, is_mounted: bool) -> bytes:
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
         text = path.read_bytes()
@@ -156,7 +156,7 @@ def _read_master_key(path: Path) -> bytes:
         raise MasterKeyMissingError(path) from None
     except OSError as cause:
         raise MasterKeyUnreadableError(path, "cannot be read by this user") from cause
-    if mode & 0o077:
+    if mode & 0o077 and not is_mounted:
         raise MasterKeyUnreadableError(path, f"can be read by others (mode {mode:04o}, needs 0600)")
     try:
         key = base64.b64decode(text.strip(), validate=True)

@@ -32,13 +32,13 @@ def test_what_is_set_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CASEMATE_HOME", "/srv/casemate")
     monkeypatch.setenv("CASEMATE_INSTANCE_PORT", "9000")
     monkeypatch.setenv("CASEMATE_INSTANCE_PUBLIC_URL", "https://ai.example.org/")
-    monkeypatch.setenv("CASEMATE_DATABASE_URL", "postgresql://u:secret@h/d")
+    monkeypatch.setenv("CASEMATE_DATABASE_URL", "postgresql://u:canary@h/d")
     monkeypatch.setenv("CASEMATE_ALLOWED_NETWORKS", '["192.0.2.0/24"]')
     settings = Settings.from_environment()
     assert (settings.instance_port, settings.issuer) == (9000, "https://ai.example.org")
-    assert settings.database == "postgresql://u:secret@h/d"
+    assert settings.database == "postgresql://u:canary@h/d"
     assert [str(network) for network in settings.networks] == ["192.0.2.0/24"]
-    assert "secret" not in repr(settings)
+    assert "canary" not in repr(settings)
 
 
 def test_every_wrong_value_is_listed_and_none_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
