@@ -35,12 +35,14 @@ from gateway.issuer.snapshot import SnapshotStore
 from gateway.issuer.tokens import TokenVerifier
 from gateway.policy.routes import check_coverage
 from gateway.settings import Settings
+from gateway.upstream.client import Client
 from gateway.upstream.egress import EgressGuard, open_session
 from gateway.upstream.endpoints import Endpoints
 from gateway.upstream.forward import Forwarder
 
 PROBE_INTERVAL = timedelta(seconds=2)
 KEY_SET_INTERVAL = timedelta(seconds=1)
+SWEEP_INTERVAL = timedelta(seconds=1)
 
 _CODES = {
     400: Code.INVALID_REQUEST,
@@ -90,6 +92,9 @@ class Gateway:
         async with AsyncExitStack() as stack:
             session = open_session(guard, connect_timeout_s=connect_timeout_s)
             await stack.enter_async_context(session)
+            client = Client(guard, connect_timeout_s=connect_timeout_s)
+            stack.callback(client.close)
+            _repeat(stack, client.sweep, every=SWEEP_INTERVAL)
             hosts = [parse_endpoint(self._pin.instance_url).host] if self._pin else []
             endpoints = Endpoints(guard, always_allowed=hosts)
             verifier = None
@@ -98,12 +103,12 @@ class Gateway:
                 verifier = self._follow(
                     stack, session, pin=self._pin, store=store, endpoints=endpoints
                 )
-                _repeat(stack, lambda: endpoints.probe(session), every=PROBE_INTERVAL)
+                _repeat(stack, lambda: endpoints.probe(client), every=PROBE_INTERVAL)
             self.surface = OpenAISurface(
                 admission=Admission(verifier),
                 endpoints=endpoints,
                 relay=Relay(
-                    Forwarder(session), self._metrics, longest_answer=settings.longest_answer
+                    Forwarder(client), self._metrics, longest_answer=settings.longest_answer
                 ),
                 metrics=self._metrics,
                 features=load_catalog().features_by_unit_primitive(),

@@ -10,6 +10,7 @@ from appliance.gateway_feed import tables as gateway_feed
 from gateway.contract import catalog, claims, codes, feed
 from gateway.edge import health, openai
 from gateway.settings import Settings
+from gateway.upstream.connection import Connection
 from install import cli, models
 
 _ = [
@@ -38,6 +39,15 @@ _ = [
     health.ready,
     Settings.model_config,
     codes.Code.NOT_FOUND,
+    # The transport and the parser call them.
+    Connection.connection_made,
+    Connection.data_received,
+    Connection.connection_lost,
+    Connection.on_message_begin,
+    Connection.on_header,
+    Connection.on_headers_complete,
+    Connection.on_body,
+    Connection.on_message_complete,
     # A person calls them from the command line.
     cli.down,
     models.remove,

@@ -3,7 +3,9 @@
 import asyncio
 import re
 import secrets
-from collections.abc import Awaitable, Iterable
+import types
+from collections.abc import Awaitable, Coroutine, Generator, Iterable
+from typing import Any
 
 from litestar.types import Receive, Scope, Send
 
@@ -24,6 +26,7 @@ class Exchange:
     __slots__ = (
         "_receive",
         "_send",
+        "_watcher",
         "headers",
         "is_gone",
         "method",
@@ -42,6 +45,7 @@ class Exchange:
         self.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8).encode()
         self.is_gone = False
         self.status = 0
+        self._watcher: asyncio.Task[None] | None = None
 
     async def read_body(self, *, limit_bytes: int) -> bytes:
         """The whole body.
@@ -67,14 +71,20 @@ class Exchange:
             if not message.get("more_body"):
                 return part if len(parts) == 1 else b"".join(parts)
 
-    def cancel_when_gone(self) -> asyncio.Task[None]:
-        """Cancels the current task once the client leaves; call `cancel` on the result in time.
+    def watch_client(self) -> None:
+        """Cancels the current task once the client leaves; call `forget_client` in time.
 
         In time is before the last byte is sent: the server says "gone" after that as well.
         """
         current = asyncio.current_task()
         assert current is not None  # noqa: S101  # always inside a server's task
-        return asyncio.get_running_loop().create_task(self._watch(current))
+        self._watcher = asyncio.get_running_loop().create_task(self._watch(current))
+
+    def forget_client(self) -> None:
+        """Ends the watch; nothing happens if there is none."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+            self._watcher = None
 
     async def _watch(self, current: asyncio.Task[object]) -> None:
         message = await self._receive()
@@ -97,10 +107,19 @@ class Exchange:
             }
         )
 
-    def write(self, chunk: bytes) -> Awaitable[None]:
-        """Sends a part of the body; waits while the client is slow."""
-        # Not a coroutine of its own: this is called for every token of every stream.
-        return self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+    def push(self, chunk: bytes) -> Awaitable[None] | None:
+        """Sends a part of the body; None when it is on its way, else what to await.
+
+        Not a coroutine, and not only in a task: this is called for every token of every stream,
+        and the server takes a part at once unless the client is slow.
+        """
+        sending = self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        assert isinstance(sending, Coroutine)  # noqa: S101  # what ASGI servers give
+        try:
+            waiting = sending.send(None)
+        except StopIteration:
+            return None
+        return _rest_of(sending, waiting)
 
     async def end(self, chunk: bytes = b"") -> None:
         """Sends the last part of the body."""
@@ -118,6 +137,17 @@ class Exchange:
         length = (b"content-length", str(len(body)).encode())
         await self.start(status, content_type, (length, *extra))
         await self.end(body)
+
+
+@types.coroutine
+def _rest_of(sending: Coroutine[Any, Any, None], waiting: Any) -> Generator[Any, Any, None]:
+    """Goes on with a coroutine that was begun outside of a task and waits for `waiting`."""
+    try:
+        yield waiting
+    except BaseException as cause:
+        sending.throw(cause)
+        raise
+    yield from sending
 
 
 def _too_large(limit_bytes: int) -> RequestTooLargeError:

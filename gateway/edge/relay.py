@@ -2,11 +2,11 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-import aiohttp
 import structlog
 
 from gateway.contract.claims import Claims
@@ -14,6 +14,7 @@ from gateway.contract.codes import Code
 from gateway.edge.exchange import Exchange, Header
 from gateway.edge.metrics import Metrics, Settled
 from gateway.errors import GatewayError, ModelUnavailableError, RefusedByModelError
+from gateway.upstream.connection import BrokenOffError, Connection
 from gateway.upstream.endpoints import Upstream
 from gateway.upstream.forward import Forwarder
 from gateway.upstream.usage import Usage, UsageTap, usage_of
@@ -27,7 +28,8 @@ _STREAM_HEADERS: tuple[Header, ...] = (
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 )
-_EVENT_STREAM = "text/event-stream"
+_EVENT_STREAM = b"text/event-stream"
+_JSON = b"application/json"
 
 log = structlog.get_logger()
 
@@ -92,24 +94,23 @@ class Relay:
             )
 
     async def _carry(self, exchange: Exchange, call: Call, *, tap: UsageTap) -> None:
-        watcher = exchange.cancel_when_gone()
-        answer: aiohttp.ClientResponse | None = None
+        answer: Connection | None = None
+        exchange.watch_client()
         try:
-            # One timer for the whole answer: the client's own limits cost something at every read.
+            # One timer for the whole answer: one at every read would cost something at every chunk.
             async with asyncio.timeout(self._longest_answer_s):
                 answer = await self._forwarder.open(call.upstream, call.path, call.body)
-                if call.stream and answer.content_type == _EVENT_STREAM:
-                    await _stream(exchange, answer, tap=tap, watcher=watcher)
+                if call.stream and _kind(answer) == _EVENT_STREAM:
+                    await _stream(exchange, answer, tap=tap)
                 else:
-                    tap.usage = await _whole(exchange, answer, watcher=watcher)
-        except (aiohttp.ClientError, TimeoutError) as cause:
+                    tap.usage = await _whole(exchange, answer)
+        except (BrokenOffError, TimeoutError) as cause:
             reason = f"{call.upstream.ref} broke off: {type(cause).__name__}: {cause}"
             raise ModelUnavailableError(reason=reason) from cause
         finally:
-            watcher.cancel()
+            exchange.forget_client()
             if answer is not None:
-                # Frees the model at once if it is still answering; nothing to do if it is not.
-                answer.close()
+                self._forwarder.close(call.upstream, answer)
 
     def _settle(
         self, settled: Settled, *, claims: Claims, outcome: Outcome, request_id: bytes
@@ -133,30 +134,26 @@ class Relay:
         )
 
 
-async def _whole(
-    exchange: Exchange, answer: aiohttp.ClientResponse, *, watcher: asyncio.Task[None]
-) -> Usage | None:
+def _kind(answer: Connection) -> bytes:
+    return answer.content_type.partition(b";")[0].strip().lower()
+
+
+async def _whole(exchange: Exchange, answer: Connection) -> Usage | None:
     body = await answer.read()
-    watcher.cancel()
-    content_type = answer.headers.get("Content-Type", "application/json").encode("latin-1")
-    await exchange.answer(answer.status, body, content_type=content_type)
+    exchange.forget_client()
+    await exchange.answer(answer.status, body, content_type=answer.content_type or _JSON)
     return usage_of(body)
 
 
-async def _stream(
-    exchange: Exchange,
-    answer: aiohttp.ClientResponse,
-    *,
-    tap: UsageTap,
-    watcher: asyncio.Task[None],
-) -> None:
-    content_type = answer.headers["Content-Type"].encode("latin-1")
-    await exchange.start(answer.status, content_type, _STREAM_HEADERS)
-    content = answer.content
-    while data := await content.readany():
-        if passed := tap.pass_on(data):
-            await exchange.write(passed)
-    watcher.cancel()
+async def _stream(exchange: Exchange, answer: Connection, *, tap: UsageTap) -> None:
+    await exchange.start(answer.status, answer.content_type, _STREAM_HEADERS)
+
+    def hand_on(data: bytes) -> Awaitable[None] | None:
+        passed = tap.pass_on(data)
+        return exchange.push(passed) if passed else None
+
+    await answer.stream(hand_on)
+    exchange.forget_client()
     await exchange.end(tap.finish())
 
 

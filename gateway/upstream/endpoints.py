@@ -4,16 +4,19 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import aiohttp
 import structlog
 from yarl import URL
 
 from gateway.contract.addresses import EndpointRefusedError, parse_endpoint
 from gateway.contract.feed import ModelState, ReportedModel
 from gateway.issuer.feed import KnownModel
+from gateway.upstream.client import Client, Origin
+from gateway.upstream.connection import BrokenOffError
 from gateway.upstream.egress import EgressGuard
 
-PROBE_TIMEOUT = aiohttp.ClientTimeout(total=3.0)
+PROBE_TIMEOUT_S = 3.0
+SUCCESS = range(200, 300)
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 log = structlog.get_logger()
 
@@ -26,17 +29,33 @@ class Upstream:
     provider: str
     identifier: str
     base_url: str
-    headers: dict[str, str] = field(repr=False)
+    api_key: str | None = field(repr=False)
     is_understood: bool
+    origin: Origin
     state: ModelState = "unreachable"
-    _urls: dict[str, URL] = field(default_factory=dict)
+    _heads: dict[str, bytes] = field(default_factory=dict, repr=False)
 
-    def url(self, path: str) -> URL:
-        """The address of `path` (such as `/chat/completions`) below the endpoint's base URL."""
-        known = self._urls.get(path)
-        if known is None:
-            known = self._urls[path] = URL(self.base_url + path)
-        return known
+    def question(self, path: str, body: bytes) -> bytes:
+        """The bytes of a POST to `path`, such as `/chat/completions`, below the base URL."""
+        head = self._heads.get(path)
+        if head is None:
+            lines = (self._head("POST", path), "Content-Type: application/json", "Content-Length: ")
+            head = self._heads[path] = "\r\n".join(lines).encode("latin-1")
+        return b"%b%d\r\n\r\n%b" % (head, len(body), body)
+
+    def probe(self) -> bytes:
+        """The bytes of a request that costs the engine nothing and needs its API key."""
+        return f"{self._head('GET', '/models')}\r\n\r\n".encode("latin-1")
+
+    def _head(self, method: str, path: str) -> str:
+        url = URL(self.base_url + path)
+        host = url.raw_host if ":" not in (url.raw_host or "") else f"[{url.raw_host}]"
+        if url.port != DEFAULT_PORTS[url.scheme]:
+            host = f"{host}:{url.port}"
+        lines = [f"{method} {url.raw_path} HTTP/1.1", f"Host: {host}"]
+        if self.api_key is not None:
+            lines.append(f"Authorization: Bearer {self.api_key}")
+        return "\r\n".join(lines)
 
 
 class Endpoints:
@@ -74,26 +93,27 @@ class Endpoints:
         """What the last probes saw."""
         return tuple(ReportedModel(ref=each.ref, state=each.state) for each in self.everything())
 
-    async def probe(self, session: aiohttp.ClientSession) -> None:
+    async def probe(self, client: Client) -> None:
         """Asks every endpoint once whether it answers; a change of state is logged."""
-        await asyncio.gather(*(self._probe(session, each) for each in self.everything()))
+        await asyncio.gather(*(_probe(client, each) for each in self.everything()))
 
-    async def _probe(self, session: aiohttp.ClientSession, upstream: Upstream) -> None:
-        state: ModelState = "unreachable"
-        try:
-            async with session.get(
-                upstream.url("/models"),
-                headers=upstream.headers,
-                timeout=PROBE_TIMEOUT,
-                allow_redirects=False,
-            ) as answer:
-                if answer.ok:
-                    state = "ready"
-        except (aiohttp.ClientError, TimeoutError):
-            pass
-        if state != upstream.state:
-            upstream.state = state
-            log.info("model_state_changed", model=upstream.ref, state=state)
+
+async def _probe(client: Client, upstream: Upstream) -> None:
+    state: ModelState = "unreachable"
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
+            connection = await client.ask(upstream.origin, upstream.probe())
+            try:
+                await connection.read()
+            finally:
+                client.take_back(upstream.origin, connection)
+        if connection.status in SUCCESS:
+            state = "ready"
+    except (OSError, TimeoutError, BrokenOffError):
+        pass
+    if state != upstream.state:
+        upstream.state = state
+        log.info("model_state_changed", model=upstream.ref, state=state)
 
 
 def _upstream(model: KnownModel) -> Upstream | None:
@@ -102,14 +122,16 @@ def _upstream(model: KnownModel) -> Upstream | None:
     except (EndpointRefusedError, IndexError):
         log.warning("model_endpoint_unusable", model=model.ref)
         return None
-    headers = {"Content-Type": "application/json"}
-    if model.api_key is not None:
-        headers["Authorization"] = f"Bearer {model.api_key}"
+    if not (model.api_key or "").isprintable() or not (model.api_key or "").isascii():
+        # It goes into a header, where a line break would begin another one.
+        log.warning("model_api_key_unusable", model=model.ref)
+        return None
     return Upstream(
         ref=model.ref,
         provider=model.provider,
         identifier=model.identifier,
         base_url=endpoint.url,
-        headers=headers,
+        api_key=model.api_key,
+        origin=Origin(endpoint.scheme, endpoint.host, endpoint.port),
         is_understood=model.is_understood,
     )

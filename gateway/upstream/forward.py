@@ -1,6 +1,5 @@
 """Sends a request to a model's endpoint and judges its answer."""
 
-import aiohttp
 import msgspec
 
 from gateway.errors import (
@@ -11,7 +10,8 @@ from gateway.errors import (
     RefusedByModelError,
     UpstreamFailedError,
 )
-from gateway.issuer.fetching import TooLargeError, read_limited
+from gateway.upstream.client import Client
+from gateway.upstream.connection import BrokenOffError, Connection
 from gateway.upstream.endpoints import Upstream
 
 # What an endpoint answers when it is away or being replaced; another try may help.
@@ -38,13 +38,13 @@ class _Refused(msgspec.Struct):
 
 
 class Forwarder:
-    """Opens requests to upstreams over the one guarded client."""
+    """Opens requests to upstreams over the guarded client."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
+    def __init__(self, client: Client) -> None:
+        self._client = client
 
-    async def open(self, upstream: Upstream, path: str, body: bytes) -> aiohttp.ClientResponse:
-        """The answer of the endpoint, its body unread; the caller must close or release it.
+    async def open(self, upstream: Upstream, path: str, body: bytes) -> Connection:
+        """The answer of the endpoint, its body unread; the caller must `close` it.
 
         Raises:
             ModelUnavailableError: no connection, or an answer that says "away".
@@ -56,31 +56,23 @@ class Forwarder:
         if not upstream.is_understood:
             raise GatewayTooOldError(reason=f"the model {upstream.ref} requires something unknown")
         try:
-            try:
-                answer = await self._post(upstream, path, body)
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-                if isinstance(error, aiohttp.ClientConnectorError):
-                    raise
-                # An idle connection that the endpoint dropped as we took it: nothing was answered.
-                answer = await self._post(upstream, path, body)
-        except (aiohttp.ClientError, TimeoutError) as cause:
+            answer = await self._client.ask(upstream.origin, upstream.question(path, body))
+        except (OSError, TimeoutError, BrokenOffError) as cause:
             reason = f"{upstream.ref}: {type(cause).__name__}: {cause}"
             raise ModelUnavailableError(reason=reason) from cause
         if answer.status in SUCCESS:
             return answer
-        async with answer:
+        try:
             raise await _refusal(upstream, answer)
+        finally:
+            self.close(upstream, answer)
 
-    async def _post(self, upstream: Upstream, path: str, body: bytes) -> aiohttp.ClientResponse:
-        return await self._session.post(
-            upstream.url(path),
-            data=body,
-            headers=upstream.headers,
-            allow_redirects=False,
-        )
+    def close(self, upstream: Upstream, answer: Connection) -> None:
+        """Frees the model at once if it is still answering; else keeps the connection."""
+        self._client.take_back(upstream.origin, answer)
 
 
-async def _refusal(upstream: Upstream, answer: aiohttp.ClientResponse) -> GatewayError:
+async def _refusal(upstream: Upstream, answer: Connection) -> GatewayError:
     reason = f"the endpoint of {upstream.ref} answered {answer.status}"
     if answer.status in AWAY:
         return ModelUnavailableError(reason=reason)
@@ -89,9 +81,9 @@ async def _refusal(upstream: Upstream, answer: aiohttp.ClientResponse) -> Gatewa
     if answer.status in MISCONFIGURED or answer.status not in CALLERS_FAULT:
         return UpstreamFailedError(reason=reason)
     try:
-        body = await read_limited(answer, limit_bytes=MAX_REFUSAL_BYTES)
+        body = await answer.read(limit_bytes=MAX_REFUSAL_BYTES)
         said = msgspec.json.decode(body, type=_Refused).error
-    except (aiohttp.ClientError, TimeoutError, TooLargeError, msgspec.DecodeError):
+    except (BrokenOffError, msgspec.DecodeError):
         return RefusedByModelError(reason=reason)
     return RefusedByModelError(
         message=said.message[:MAX_REASON_CHARS], reason=reason, param=said.param

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+import uvloop
 
 from gateway.app import create_app
 from gateway.edge.metrics import Metrics
@@ -86,6 +87,11 @@ async def a_gateway(
         finally:
             server.should_exit = True
             await serving
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The gateway is tested on the loop that it serves on."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture

@@ -53,9 +53,65 @@ async def test_a_body_that_is_too_large_without_saying_so_is_noticed() -> None:
 
 async def test_a_message_that_is_no_disconnect_cancels_nobody() -> None:
     exchange, _ = an_exchange([a_part(b"")])
-    watcher = exchange.cancel_when_gone()
-    await watcher
+    exchange.watch_client()
+    await asyncio.sleep(0)
+    exchange.forget_client()
     assert not exchange.is_gone
+
+
+async def test_a_client_that_leaves_cancels_what_is_done_for_it() -> None:
+    exchange, _ = an_exchange([{"type": "http.disconnect"}])
+    exchange.watch_client()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.sleep(5)
+    assert exchange.is_gone
+
+
+class SlowClient:
+    """Takes a part only once it is told to."""
+
+    def __init__(self) -> None:
+        self.taken: list[bytes] = []
+        self.may_take = asyncio.Event()
+
+    async def send(self, message: Any) -> None:
+        await self.may_take.wait()
+        self.taken.append(message["body"])
+
+    def exchange(self) -> Exchange:
+        async def receive() -> Any:
+            return a_part(b"")
+
+        scope: Any = {"type": "http", "method": "POST", "path": "/", "headers": []}
+        return Exchange(scope, receive, self.send)
+
+
+async def test_a_part_that_is_taken_at_once_is_not_waited_for() -> None:
+    exchange, sent = an_exchange([])
+    assert exchange.push(b"part") is None
+    assert sent[0]["body"] == b"part"
+
+
+async def test_a_part_that_is_not_taken_at_once_is_waited_for() -> None:
+    client = SlowClient()
+    waiting = client.exchange().push(b"part")
+    assert waiting is not None
+    assert client.taken == []
+    client.may_take.set()
+    await waiting
+    assert client.taken == [b"part"]
+
+
+async def test_waiting_for_a_slow_client_can_be_cancelled() -> None:
+    client = SlowClient()
+    waiting = client.exchange().push(b"part")
+    assert waiting is not None
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.02):
+            await waiting
+    client.may_take.set()
+    await asyncio.sleep(0)
+    assert client.taken == []
 
 
 async def test_an_answer_carries_its_length_and_the_request_id() -> None:

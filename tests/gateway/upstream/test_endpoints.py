@@ -2,7 +2,8 @@ import pytest
 
 from gateway.contract.addresses import DEFAULT_NETWORKS
 from gateway.issuer.feed import KnownModel
-from gateway.upstream.egress import EgressGuard, EgressRefusedError, open_session
+from gateway.upstream.client import Client
+from gateway.upstream.egress import EgressGuard, EgressRefusedError
 from gateway.upstream.endpoints import Endpoints
 from tests.fakes.model_endpoint import FakeModelEndpoint
 
@@ -49,17 +50,56 @@ async def test_what_a_probe_saw_is_kept_until_the_endpoint_changes(
     endpoints = Endpoints(guard, always_allowed=[])
     model = a_known_model(endpoint.url, api_key="k")
     endpoints.replace((model,))
-    async with open_session(guard, connect_timeout_s=1) as session:
-        await endpoints.probe(session)
-        assert [each.state for each in endpoints.report()] == ["ready"]
-        endpoints.replace((model,))
-        assert endpoints.report()[0].state == "ready"
-        endpoints.replace((a_known_model(endpoint.url, api_key="wrong"),))
-        await endpoints.probe(session)
-        assert endpoints.report()[0].state == "unreachable"
-        endpoints.replace((a_known_model("http://127.0.0.1:1/v1"),))
-        await endpoints.probe(session)
-        assert endpoints.report()[0].state == "unreachable"
+    client = Client(guard, connect_timeout_s=1)
+    await endpoints.probe(client)
+    assert [each.state for each in endpoints.report()] == ["ready"]
+    endpoints.replace((model,))
+    assert endpoints.report()[0].state == "ready"
+    endpoints.replace((a_known_model(endpoint.url, api_key="wrong"),))
+    await endpoints.probe(client)
+    assert endpoints.report()[0].state == "unreachable"
+    endpoints.replace((a_known_model("http://127.0.0.1:1/v1"),))
+    await endpoints.probe(client)
+    assert endpoints.report()[0].state == "unreachable"
+    client.close()
+
+
+def test_a_question_names_the_host_and_the_path_and_carries_the_api_key(
+    guard: EgressGuard,
+) -> None:
+    endpoints = Endpoints(guard, always_allowed=[])
+    endpoints.replace((a_known_model("http://gpu-1:8000/v1", api_key="k"),))
+    upstream = endpoints.find("demo")
+    assert upstream is not None
+    assert upstream.question("/chat/completions", b"{}") == (
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: gpu-1:8000\r\nAuthorization: Bearer k\r\n"
+        b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "host"),
+    [
+        ("http://[::1]:8000/v1", b"Host: [::1]:8000\r\n"),
+        ("http://gpu-1/v1", b"Host: gpu-1\r\n"),
+        ("https://gpu-1:443/v1", b"Host: gpu-1\r\n"),
+    ],
+)
+def test_the_host_header_follows_the_endpoint(
+    guard: EgressGuard, endpoint: str, host: bytes
+) -> None:
+    endpoints = Endpoints(guard, always_allowed=[])
+    endpoints.replace((a_known_model(endpoint),))
+    upstream = endpoints.find("demo")
+    assert upstream is not None
+    assert host in upstream.probe()
+
+
+@pytest.mark.parametrize("api_key", ["a\r\nHost: elsewhere", "a\x00", "\u00fc"])
+def test_a_model_whose_api_key_fits_no_header_is_left_out(guard: EgressGuard, api_key: str) -> None:
+    endpoints = Endpoints(guard, always_allowed=[])
+    endpoints.replace((a_known_model("http://gpu-1/v1", api_key=api_key),))
+    assert endpoints.everything() == []
 
 
 def test_an_api_key_does_not_show(guard: EgressGuard) -> None:
