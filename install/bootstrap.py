@@ -15,7 +15,7 @@ from install.environments import Environment
 from install.errors import INTERRUPTED, UNFIT, InstallError, InterruptError, NotInstalledError
 from install.options import Handover, parse_up
 from install.places import Places, home_of, make_folders
-from install.progress import STEPS, Display, complain, size
+from install.progress import CONTAINER_STEPS, STEPS, Display, complain, size
 
 CLONE = Path(__file__).resolve().parent.parent
 USAGE = """usage: python3 -m install COMMAND …
@@ -72,13 +72,14 @@ def up(arguments: list[str]) -> NoReturn:
     began = time.time()
     options = parse_up(arguments)
     places = find_places()
-    display = Display.on(sys.stderr if options.json else sys.stdout)
-    with display.step(STEPS[0]) as step:
+    steps = CONTAINER_STEPS if options.compose else STEPS
+    display = Display.on(sys.stderr if options.json else sys.stdout, steps=steps)
+    with display.step(steps[0]) as step:
         config = resolve(options.flags, os.environ, load(places.config))
         step.result = check_machine(places, config)
     make_folders(places)
     lock = locking.take(places)
-    with display.step(STEPS[1]) as step:
+    with display.step(steps[1]) as step:
         environment = services_environment(places)
         if not environment.follows_lock() and stopping.stop_everything(places):
             display.note("The services stop while their environment is exchanged.")
@@ -98,7 +99,13 @@ def check_machine(places: Places, config: Config) -> str:
 
     Raises:
         UnfitMachineError: with every problem at once.
+        InstallError: for containers, the engine cannot be used.
     """
+    preflight.check_kind(places, config)
+    if config.containers:
+        from install.containers import machine
+
+        return machine.check(places, config, os.environ)
     device = preflight.find_device(config.device)
     facts = preflight.check(places, config, device=device)
     kind = "NVIDIA GPU" if device == "cuda" else "CPU"

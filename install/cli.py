@@ -33,6 +33,7 @@ app = typer.Typer(
     add_completion=False,
 )
 RAW = {"ignore_unknown_options": True, "allow_extra_args": True}
+STARTED_KEEP_RUNNING = "interrupted; services that were started keep running (`casemate status`)."
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for scripts.")]
 
 
@@ -47,8 +48,8 @@ def main() -> NoReturn:
         if "--json" in sys.argv:
             print(json.dumps({"error": {"code": error.code, "message": error.sentence}}))
         sys.exit(error.exit_code)
-    except InterruptError:
-        complain("interrupted; services that were started keep running (`casemate status`).")
+    except InterruptError as stop:
+        complain(str(stop) or STARTED_KEEP_RUNNING)
         sys.exit(INTERRUPTED)
     sys.exit(0)
 
@@ -75,12 +76,18 @@ def up(context: typer.Context) -> None:
     from install import summary
     from install import up as work
     from install.options import parse_up
-    from install.progress import Display
+    from install.progress import CONTAINER_STEPS, STEPS, Display
 
     options = parse_up(context.args)
     places = bootstrap.find_places()
-    display = Display.on(sys.stderr if options.json else sys.stdout)
-    outcome = work.run(places, options, display)
+    steps = CONTAINER_STEPS if options.compose else STEPS
+    display = Display.on(sys.stderr if options.json else sys.stdout, steps=steps)
+    if options.compose:
+        from install.containers import up as containers
+
+        outcome = containers.run(places, options, display)
+    else:
+        outcome = work.run(places, options, display)
     summary.show(outcome, sys.stderr if options.json else sys.stdout)
     if options.json:
         _print_json(outcome.as_dict())
@@ -109,16 +116,20 @@ def _pause(seconds: float) -> None:
 @app.command()
 def down(*, as_json: AsJson = False) -> None:
     """Stop all services, within ten seconds."""
-    places, _ = _here()
+    places, settings = _here()
     began = time.monotonic()
     with locking.held(places):
-        count = stopping.stop_everything(places)
+        if settings.containers:
+            from install.containers import operating
+
+            kind, count = "containers", operating.stop(places, settings)
+        else:
+            kind, count = "processes", stopping.stop_everything(places)
     seconds = round(time.monotonic() - began, 1)
     if as_json:
-        _print_json({"home": str(places.home), "processes": count, "seconds": seconds})
+        _print_json({"home": str(places.home), kind: count, "seconds": seconds})
     else:
-        said = f"{count} processes ended in {seconds} s." if count else "Nothing was running."
-        print(said)
+        print(f"{count} {kind} ended in {seconds} s." if count else "Nothing was running.")
 
 
 @app.command()
@@ -128,7 +139,12 @@ def status(*, as_json: AsJson = False) -> None:
     from install import summary
 
     places, settings = _here()
-    found = looking.look(places, settings)
+    if settings.containers:
+        from install.containers import operating
+
+        found = operating.look(places, settings)
+    else:
+        found = looking.look(places, settings)
     if as_json:
         _print_json(found.as_dict())
     else:
@@ -147,7 +163,11 @@ def logs(
     from install import logs as reading
     from install.services import NAMES
 
-    places, _ = _here()
+    places, settings = _here()
+    if settings.containers:
+        from install.containers import operating
+
+        raise typer.Exit(operating.logs(places, settings, service, follow=follow, lines=lines))
     if service is not None and service not in reading.LOGS:
         sentence = f"There is no log {service!r}; there are {', '.join(reading.LOGS)}."
         raise SettingError(sentence)
@@ -230,6 +250,10 @@ def users(context: typer.Context) -> None:
     from install import services
 
     places, settings = _here()
+    if settings.containers:
+        from install.containers import operating
+
+        raise typer.Exit(operating.users(places, settings, context.args))
     environment = services.environment_of(places, settings, services.INSTANCE)
     environment.pop(RUN_MARK)
     command = [str(places.services / "bin" / "python"), "-P", "-m", "appliance", "users"]

@@ -7,12 +7,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from install.errors import SettingError
 
 LOOPBACK = "127.0.0.1"
 STARTER = "starter"
 DEVICES = ("auto", "cpu", "cuda")
+ALL_GPUS = "all"
+# As others publish them; an admin names another where none can be pulled. vLLM's CPU build needs
+# libnuma and its CUDA build a C compiler, which the slim one lacks.
+BASE_IMAGE = "python:3.11-slim-bookworm"
+MODEL_BASE_IMAGE = "python:3.11-bookworm"
 MAX_PORT = 65535
 
 PORT_FIELDS = (
@@ -22,7 +28,8 @@ PORT_FIELDS = (
     "instance_metrics_port",
     "gateway_metrics_port",
 )
-FIELDS = (*PORT_FIELDS, "listen", "model", "family", "torch_index", "device")
+CONTAINER_FIELDS = ("base_image", "model_base_image", "model_server_image", "gpus")
+FIELDS = (*PORT_FIELDS, "listen", "model", "family", "torch_index", "device", *CONTAINER_FIELDS)
 
 # Settings of the services themselves that are handed on as they are, and to which services.
 HANDED_ON: dict[str, tuple[str, ...]] = {
@@ -33,6 +40,14 @@ HANDED_ON: dict[str, tuple[str, ...]] = {
     "CASEMATE_ALLOWED_NETWORKS": ("instance", "gateway"),
     "CASEMATE_MAX_BODY_BYTES": ("gateway",),
 }
+
+# What only the compose file asks for.
+FOR_COMPOSE = (
+    "CASEMATE_MODEL_MEMORY",
+    "CASEMATE_MODEL_START_PERIOD",
+    "CASEMATE_SHM_SIZE",
+    "CASEMATE_POSTGRES_IMAGE",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,18 +65,34 @@ class Config:
     family: str = "general"
     torch_index: str | None = None
     device: str = "auto"
+    # Whether `up --compose` made this home; the services are containers then.
+    containers: bool = False
+    base_image: str | None = None
+    model_base_image: str | None = None
+    # One that the engine has already, used as it is; None builds it.
+    model_server_image: str | None = None
+    # ALL_GPUS, or the engine's numbers with commas between them; None leaves it to `device`.
+    gpus: str | None = None
     handed_on: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def ports(self) -> dict[str, int]:
         """Every port the services listen on, by what listens there."""
+        public = {"instance": self.instance_port, "gateway": self.gateway_port}
+        if self.containers:
+            return public
         return {
-            "instance": self.instance_port,
-            "gateway": self.gateway_port,
+            **public,
             "model": self.model_port,
             "instance metrics": self.instance_metrics_port or self.instance_port + 3,
             "gateway metrics": self.gateway_metrics_port or self.instance_port + 2,
         }
+
+    @property
+    def base_images(self) -> tuple[str, str]:
+        """What the services' images are built on, and what the model server's is."""
+        model = self.model_base_image or self.base_image or MODEL_BASE_IMAGE
+        return self.base_image or BASE_IMAGE, model
 
     @property
     def is_public(self) -> bool:
@@ -97,6 +128,8 @@ def resolve(
 ) -> Config:
     """Puts the three sources together; a flag of None was not given.
 
+    `containers` is remembered only by what `up` sets up, so the flag alone decides.
+
     Raises:
         SettingError: a value cannot be used; the sentence names it, unless it may be secret.
     """
@@ -108,8 +141,10 @@ def resolve(
             told = variable
         if told is not None:
             values[name] = told
+    values["containers"] = bool(flags.get("containers"))
     handed_on = {**values["handed_on"]}
-    handed_on |= {name: environment[name] for name in HANDED_ON if environment.get(name)}
+    known = (*HANDED_ON, *FOR_COMPOSE)
+    handed_on |= {name: environment[name] for name in known if environment.get(name)}
     values["handed_on"] = handed_on
     return _checked(values)
 
@@ -126,6 +161,9 @@ def _checked(values: dict[str, object]) -> Config:
     if values["device"] not in DEVICES:
         sentence = f"CASEMATE_DEVICE is one of {', '.join(DEVICES)}, not {values['device']!r}."
         raise SettingError(sentence)
+    values["gpus"] = _gpus(values["gpus"])
+    if values["containers"]:
+        _check_database(dict(values["handed_on"]))  # type: ignore[call-overload]  # a dict it is
     if values["model"] != STARTER:
         values["model"] = str(Path(str(values["model"])).expanduser().absolute())
     return Config(**values)  # type: ignore[arg-type]  # each was checked above
@@ -141,6 +179,29 @@ def _port(name: str, value: object) -> int:
         sentence = f"--{flag} takes a port from 1 to {MAX_PORT}, not {value!r}."
         raise SettingError(sentence)
     return port
+
+
+def _check_database(handed_on: Mapping[str, str]) -> None:
+    try:
+        has_password = urlsplit(handed_on.get("CASEMATE_DATABASE_URL", "")).password is not None
+    except ValueError:
+        has_password = False
+    if has_password:
+        sentence = (
+            "CASEMATE_DATABASE_URL holds a password, which everybody who may inspect containers "
+            "would read; leave it out and put it into containers/secrets/postgres_password."
+        )
+        raise SettingError(sentence)
+
+
+def _gpus(value: object) -> str | None:
+    if value is None or value == ALL_GPUS:
+        return ALL_GPUS if value else None
+    numbers = str(value).replace(" ", "").split(",")
+    if not all(each.isdigit() for each in numbers) or len(set(numbers)) != len(numbers):
+        sentence = f"--gpus takes `all`, or numbers such as 0 or 0,1, not {value!r}."
+        raise SettingError(sentence)
+    return ",".join(numbers)
 
 
 def load(path: Path) -> Config | None:

@@ -3,7 +3,7 @@
 import json
 import secrets
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,14 +18,21 @@ GATEWAY_NAME = "local"
 GATEWAY_KEYS = ("signing_key", "sealing_key")
 PINNED = ("instance_id", "feed_key", "issuer")
 
+# A service's name, the words after `python -m`, what it reads from its standard input.
+Run = Callable[[str, list[str], str], "subprocess.CompletedProcess[str]"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What the set-up commands said; `changed` names fields such as `model.endpoint`."""
+    """What the set-up commands said; `changed` names fields such as `model.endpoint`.
+
+    `pin` is what the gateway was given to trust.
+    """
 
     created: tuple[str, ...]
     changed: tuple[str, ...]
     warnings: tuple[str, ...]
+    pin: str
 
 
 def password_file(places: Places) -> Path:
@@ -56,18 +63,40 @@ def write_model_files(places: Places, model: Model) -> None:
     write_private(places.model_state / "models.json", json.dumps([spec], indent=2) + "\n")
 
 
-def set_up(places: Places, services: Mapping[str, Service], model: Model) -> Contents:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Files and addresses as the parts themselves see them."""
+
+    password_file: str
+    token_file: str
+    api_key_file: str
+    instance_url: str
+    model_url: str
+
+
+def site_of(places: Places, services: Mapping[str, Service]) -> Site:
+    """The site of services that run as processes."""
+    return Site(
+        password_file=str(password_file(places)),
+        token_file=str(token_file(places)),
+        api_key_file=str(api_key_file(places)),
+        instance_url=services[INSTANCE].address,
+        model_url=services[MODEL_SERVER].address,
+    )
+
+
+def set_up(run: Run, site: Site, model: Model) -> Contents:
     """Runs the parts' own set-up commands, each of which changes only what is not yet so.
 
     Raises:
         SetUpCommandError: one of them failed.
     """
-    keys = _run(services[GATEWAY], ["gateway", "keys"], needed=GATEWAY_KEYS).answer
+    keys = _said(run, GATEWAY, ["gateway", "keys"], needed=GATEWAY_KEYS).answer
     answers = {
         "admin": {
             **ADMIN,
-            "password_file": str(password_file(places)),
-            "token_file": str(token_file(places)),
+            "password_file": site.password_file,
+            "token_file": site.token_file,
         },
         "gateway": {
             "name": GATEWAY_NAME,
@@ -79,25 +108,38 @@ def set_up(places: Places, services: Mapping[str, Service], model: Model) -> Con
             "name": model.name,
             "family": model.family,
             "identifier": model.ref,
-            "endpoint": services[MODEL_SERVER].address,
-            "api_key_file": str(api_key_file(places)),
+            "endpoint": site.model_url,
+            "api_key_file": site.api_key_file,
         },
     }
-    path = places.run / "answers.json"
-    write_private(path, json.dumps(answers))
-    try:
-        words = ["appliance", "init", "--answers", str(path)]
-        done = _run(services[INSTANCE], words, needed=PINNED)
-    finally:
-        path.unlink()
+    words = ["appliance", "init", "--answers", "/dev/stdin"]
+    done = _said(run, INSTANCE, words, stdin=json.dumps(answers), needed=PINNED)
     pin = {name: done.answer[name] for name in PINNED}
-    pin["instance_url"] = services[INSTANCE].address
-    _run(services[GATEWAY], ["gateway", "pin"], json.dumps(pin))
+    pin["instance_url"] = site.instance_url
+    _said(run, GATEWAY, ["gateway", "pin"], stdin=json.dumps(pin))
     return Contents(
         created=tuple(done.answer.get("created", ())),
         changed=tuple(done.answer.get("changed", ())),
         warnings=done.warnings,
+        pin=json.dumps(pin, sort_keys=True),
     )
+
+
+def runner(services: Mapping[str, Service]) -> Run:
+    """Runs set-up commands as processes, each with its service's Python and environment."""
+
+    def run(name: str, words: list[str], stdin: str) -> subprocess.CompletedProcess[str]:
+        service = services[name]
+        return subprocess.run(
+            [service.command[0], "-P", "-m", *words],
+            env=command_environment(service),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,18 +148,10 @@ class _Said:
     warnings: tuple[str, ...]
 
 
-def _run(
-    service: Service, words: list[str], stdin: str = "", *, needed: tuple[str, ...] = ()
+def _said(
+    run: Run, service: str, words: list[str], *, stdin: str = "", needed: tuple[str, ...] = ()
 ) -> _Said:
-    command = [service.command[0], "-P", "-m", *words]
-    done = subprocess.run(
-        command,
-        env=command_environment(service),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run(service, words, stdin)
     lines = done.stdout.strip().splitlines()
     if done.returncode != 0:
         said = " ".join(done.stderr.split() or done.stdout.split())[-600:]

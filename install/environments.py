@@ -20,7 +20,7 @@ from install.progress import Step, size
 
 LOCKS = Path(__file__).parent / "locks"
 PACKAGES = ("appliance", "gateway", "model_server", "install")
-BUILD_FILES = ("pyproject.toml", "README.md", "LICENSE")
+BUILD_FILES = ("pyproject.toml", "README.md", "LICENSE", "compose.yaml")
 BUILD_RULES = "pyproject.toml"
 UNITS = {"bytes": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9}
 OUTPUT_LINES = 12
@@ -209,13 +209,19 @@ def folder_bytes(folder: Path) -> int:
     return total
 
 
-def run_pip(environment: Environment, arguments: list[str], what: str) -> None:
-    """Runs the environment's pip.
+def run_pip(
+    environment: Environment,
+    arguments: list[str],
+    what: str,
+    *,
+    on_line: Callable[[str], None] | None = None,
+) -> None:
+    """Runs the environment's pip; `on_line` gets each line that it prints.
 
     Raises:
         PackagesError: with the end of what pip said.
     """
-    _run([str(environment.python), "-m", "pip", *arguments], environment, what)
+    _run([str(environment.python), "-m", "pip", *arguments], environment, what, on_line=on_line)
 
 
 def _write_stamp(environment: Environment, content: dict[str, object]) -> None:

@@ -24,7 +24,7 @@ class InstallError(Exception):
 
 
 class InterruptError(BaseException):
-    """Somebody pressed Ctrl-C or sent SIGTERM.
+    """Somebody pressed Ctrl-C or sent SIGTERM; its text, if any, says what was left how.
 
     No `Exception`, so that no library takes it for a failure of its own, and no
     `KeyboardInterrupt`, which the command line's library answers itself.
@@ -53,6 +53,13 @@ class ModelFolderError(InstallError):
     """A folder given as a model does not hold one."""
 
     code = "model_folder_invalid"
+    exit_code = UNFIT
+
+
+class RunsOtherwiseError(InstallError):
+    """The home was set up in the other way, as processes or as containers."""
+
+    code = "runs_otherwise"
     exit_code = UNFIT
 
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from install.config import DEVICES, FIELDS
+from install.config import BASE_IMAGE, CONTAINER_FIELDS, DEVICES, FIELDS, MODEL_BASE_IMAGE
 
 FLAGS: dict[str, tuple[str, str]] = {
     "model": ("DIR", "serve the model in this folder; `starter` goes back to the demonstration"),
@@ -18,6 +18,13 @@ FLAGS: dict[str, tuple[str, str]] = {
     "model_port": ("PORT", "default 8000; always on loopback"),
     "instance_metrics_port": ("PORT", "default: the instance's port + 3; always on loopback"),
     "gateway_metrics_port": ("PORT", "default: the instance's port + 2; always on loopback"),
+    "base_image": ("NAME", f"what the images are built on (default {BASE_IMAGE})"),
+    "model_base_image": (
+        "NAME",
+        f"the same for the model server (default --base-image, else {MODEL_BASE_IMAGE})",
+    ),
+    "model_server_image": ("NAME", "use this image for the model server instead of building one"),
+    "gpus": ("all|0,1", "the GPUs for the model's container, all or by number"),
 }
 
 
@@ -39,6 +46,7 @@ class UpOptions:
 
     json: bool
     foreground: bool
+    compose: bool = False
     flags: dict[str, object]
     handover: Handover | None = None
 
@@ -59,17 +67,27 @@ def up_parser() -> argparse.ArgumentParser:
     )
     for name, (metavar, text) in FLAGS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", metavar=metavar, help=text)
+    parser.add_argument(
+        "--compose", action="store_true", help="run the services as containers, with no way out"
+    )
     parser.add_argument("--handover", help=argparse.SUPPRESS)
     return parser
 
 
 def parse_up(arguments: Sequence[str]) -> UpOptions:
     """Reads the options; a wrong one ends the program with 2 and says so."""
-    found = up_parser().parse_args(arguments)
+    parser = up_parser()
+    found = parser.parse_args(arguments)
+    if not found.compose and any(getattr(found, name) is not None for name in CONTAINER_FIELDS):
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in CONTAINER_FIELDS)
+        parser.error(f"{flags} go with --compose")
+    if found.compose and found.foreground:
+        parser.error("--foreground is for processes; containers are the engine's to keep running")
     handover = Handover(**json.loads(found.handover)) if found.handover else None
     return UpOptions(
         json=found.json,
         foreground=found.foreground,
-        flags={name: getattr(found, name) for name in FIELDS},
+        compose=found.compose,
+        flags={**{name: getattr(found, name) for name in FIELDS}, "containers": found.compose},
         handover=handover,
     )

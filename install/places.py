@@ -78,6 +78,21 @@ class Places:
         return self.home / "logs"
 
     @property
+    def containers(self) -> Path:
+        """What the containers are made from and with; mode 0700."""
+        return self.home / "containers"
+
+    @property
+    def filled_containers(self) -> Path:
+        """There once the containers' volumes hold something."""
+        return self.containers / "filled"
+
+    @property
+    def filled_processes(self) -> Path:
+        """There once the processes' database holds something."""
+        return self.home / "keys" / "master.key"
+
+    @property
     def run(self) -> Path:
         """What holds only while the services run; mode 0700."""
         return self.home / "run"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from install import processes
 from install.config import LOOPBACK, STARTER, Config
-from install.errors import UnfitMachineError
+from install.errors import RunsOtherwiseError, UnfitMachineError
 from install.places import Places
 
 # vLLM's CPU wheel carries kernels for AVX2 and AVX-512; those for AVX2 use the other two as well.
@@ -159,12 +159,32 @@ def check(places: Places, config: Config, *, device: str) -> Facts:
     return facts
 
 
+def check_kind(places: Places, config: Config) -> None:
+    """Passes when the home was not set up in the other way: its contents would not move over.
+
+    Raises:
+        RunsOtherwiseError: it was.
+    """
+    if config.containers and places.filled_processes.exists():
+        sentence = (
+            f"{places.home} was set up with `up` and holds its own users and keys; for containers "
+            "set CASEMATE_HOME to another folder, or `up` without --compose."
+        )
+        raise RunsOtherwiseError(sentence)
+    if not config.containers and places.filled_containers.exists():
+        sentence = (
+            f"{places.home} was set up with `up --compose`, its users and keys lie in volumes; "
+            "give --compose, or set CASEMATE_HOME to another folder."
+        )
+        raise RunsOtherwiseError(sentence)
+
+
 def needed_bytes(places: Places, config: Config, *, device: str) -> int:
     """What is still to be put on the disk."""
     needed = RUNNING_BYTES
     if not (places.services / "stamp.json").exists():
         needed += SERVICES_BYTES
-    if not (places.model_server / "stamp.json").exists():
+    if not config.containers and not (places.model_server / "stamp.json").exists():
         needed += MODEL_SERVER_BYTES[device]
     if config.model == STARTER and not any(places.models.glob("*/config.json")):
         needed += STARTER_BYTES
@@ -200,7 +220,7 @@ def taken_ports(home: Path, config: Config) -> dict[int, str]:
     found = {}
     for name, port in config.ports.items():
         host = config.listen if name in {"instance", "gateway"} else LOOPBACK
-        reason = _why_not(host, port)
+        reason = why_not(host, port)
         if reason and not any(processes.is_service_of(pid, home) for pid in _holders(port)):
             found[port] = reason
     return found
@@ -210,7 +230,8 @@ def _holders(port: int) -> list[int]:
     return processes.listeners(port)
 
 
-def _why_not(host: str, port: int) -> str | None:
+def why_not(host: str, port: int) -> str | None:
+    """Why nothing new can listen there, as the end of a sentence; None when it can."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

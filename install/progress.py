@@ -9,7 +9,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TextIO
@@ -22,6 +22,17 @@ STEPS = (
     "Keys, database, first contents",
     "Start the services",
     "Wait until they are ready",
+    "Ask a first question",
+)
+CONTAINER_STEPS = (
+    "Check machine and engine",
+    "Program environment",
+    "Packages",
+    "Images",
+    "Model",
+    "Keys, database, first contents",
+    "Start the containers",
+    "Wait until they are healthy",
     "Ask a first question",
 )
 REDRAW_S = 0.1
@@ -47,24 +58,30 @@ class Step:
 
 
 class Display:
-    """Where steps are shown; `live` draws over the last line, else each line stays."""
+    """Where steps are shown; `live` draws over the last line, else each line stays.
 
-    def __init__(self, stream: TextIO, *, live: bool, colour: bool) -> None:
+    `steps` are the titles that get numbers, in their order.
+    """
+
+    def __init__(
+        self, stream: TextIO, *, live: bool, colour: bool, steps: Sequence[str] = STEPS
+    ) -> None:
         self._stream = stream
+        self._steps = steps
         self._live = live
         self._colour = colour
         encoding = (getattr(stream, "encoding", None) or "ascii").lower()
         self._fancy = encoding.replace("-", "") == "utf8"
 
     @classmethod
-    def on(cls, stream: TextIO) -> "Display":
+    def on(cls, stream: TextIO, *, steps: Sequence[str] = STEPS) -> "Display":
         """Suits a stream: a terminal is drawn on, anything else gets plain lines."""
         live = stream.isatty() and os.environ.get("TERM") != "dumb"
-        return cls(stream, live=live, colour=live and not os.environ.get("NO_COLOR"))
+        return cls(stream, live=live, colour=live and not os.environ.get("NO_COLOR"), steps=steps)
 
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
-        """Shows a step while the block runs; one of `STEPS` gets its number."""
+        """Shows a step while the block runs; one of the numbered gets its number."""
         step = Step(title=title, began=time.monotonic())
         done = threading.Event()
         if not self._live:
@@ -119,7 +136,9 @@ class Display:
         self._write(f"\r\033[K {mark}{head}{shown:<{max(room, 0)}}  {dim}")
 
     def _place(self, step: Step) -> str:
-        return f"{STEPS.index(step.title) + 1}/{len(STEPS)}" if step.title in STEPS else "-"
+        if step.title not in self._steps:
+            return "-"
+        return f"{self._steps.index(step.title) + 1}/{len(self._steps)}"
 
     def _paint_in(self, colour: str, text: str) -> str:
         return f"\033[{colour}m{text}\033[0m" if self._colour else text

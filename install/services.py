@@ -93,7 +93,7 @@ def environment_of(places: Places, config: Config, name: str) -> dict[str, str]:
             "CASEMATE_MODEL_PORT": str(config.model_port),
         },
     }[name]
-    told = {key: value for key, value in config.handed_on.items() if name in HANDED_ON[key]}
+    told = {k: value for k, value in config.handed_on.items() if name in HANDED_ON.get(k, ())}
     return {
         "CASEMATE_HOME": str(places.home),
         RUN_MARK: str(places.home),

@@ -34,13 +34,17 @@ class ServiceState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelState:
-    """One model as the model server tells it; `reason` is a sentence when it is not well."""
+    """One model as the model server tells it; `reason` is a sentence when it is not well.
+
+    `since` is when it entered its state, in seconds since the epoch.
+    """
 
     ref: str
     state: str
     reason: str | None
     restarts: int
     port: int
+    since: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +126,15 @@ def _word(process: Running | None, *, is_ready: bool) -> str:
 def read_models(places: Places) -> tuple[ModelState, ...]:
     """What the model server last wrote; empty before its first word."""
     try:
-        found = json.loads((places.model_state / "state.json").read_text("utf-8"))["models"]
+        return parse_models((places.model_state / "state.json").read_bytes())
+    except OSError:
+        return ()
+
+
+def parse_models(text: bytes) -> tuple[ModelState, ...]:
+    """The models in the model server's file; empty when it is none."""
+    try:
+        found = json.loads(text)["models"]
         return tuple(
             ModelState(
                 ref=each["ref"],
@@ -130,10 +142,11 @@ def read_models(places: Places) -> tuple[ModelState, ...]:
                 reason=each.get("reason"),
                 restarts=int(each.get("restarts", 0)),
                 port=int(each.get("port") or 0),
+                since=int(each.get("since") or 0),
             )
             for each in found
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return ()
 
 

@@ -54,8 +54,12 @@ def advice(outcome: Outcome) -> list[str]:
         "casemate status           and logs, down",
     ]
     if outcome.is_demonstration:
-        lines.append("casemate up --model DIR   serves a better model; this one is a demonstration")
-    lines.append("casemate up               again after a reboot: nothing starts by itself yet")
+        up = (
+            "casemate up --compose --model DIR" if outcome.containers else "casemate up --model DIR"
+        )
+        lines.append(f"{up:<25} serves a better model; this one is a demonstration")
+    if not outcome.containers:
+        lines.append("casemate up               again after a reboot: nothing starts by itself yet")
     return lines
 
 

@@ -64,6 +64,7 @@ class Outcome:
     restarted: tuple[str, ...]
     changed: tuple[str, ...]
     warnings: tuple[str, ...]
+    containers: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -94,7 +95,7 @@ def run(places: Places, options: UpOptions, display: Display) -> Outcome:
         work.make_ready()
         done = work.fill()
         started = work.start(foreground=options.foreground)
-        answer = work.ask()
+        answer = ask_first(places, settings, work.model.ref, display=display)
     return Outcome(
         home=str(places.home),
         instance_url=settings.instance_url,
@@ -113,6 +114,22 @@ def run(places: Places, options: UpOptions, display: Display) -> Outcome:
         changed=done.changed,
         warnings=(*done.warnings, *((PLAIN_HTTP,) if settings.is_public else ())),
     )
+
+
+def ask_first(places: Places, settings: Config, ref: str, *, display: Display) -> Answer:
+    """A real question through the whole path."""
+    with (
+        display.step(STEPS[-1]) as step,
+        instance(settings.instance_url, contents.token_file(places)) as asked,
+    ):
+        token = asked.mint()
+        question = Question(text=FIRST_QUESTION, model=ref, max_tokens=FIRST_ANSWER_TOKENS)
+        answer = ask_when_ready(
+            lambda: ask(settings.gateway_url, token, question), patience_s=FEED_PATIENCE_S
+        )
+        rate = f"{answer.tokens_per_second:.0f} tokens/s"
+        step.result = f"{answer.completion_tokens} tokens, {rate}"
+    return answer
 
 
 def taken_over(before: Config | None, now: Config) -> list[str]:
@@ -158,8 +175,9 @@ class Work:
         with self._display.step(STEPS[4]) as step:
             contents.write_model_files(self._places, self.model)
             by_name = {service.name: service for service in self._planned}
-            done = contents.set_up(self._places, by_name, self.model)
-            step.result = _said(done)
+            site = contents.site_of(self._places, by_name)
+            done = contents.set_up(contents.runner(by_name), site, self.model)
+            step.result = said_of(done)
         for warning in done.warnings:
             self._display.note(warning)
         return done
@@ -179,25 +197,6 @@ class Work:
             readiness.wait(self._places, lambda: status.look(self._places, self._settings), say)
             step.result = "instance, gateway and model"
         return started
-
-    def ask(self) -> Answer:
-        """A real question through the whole path."""
-        settings = self._settings
-        token_file = contents.token_file(self._places)
-        with (
-            self._display.step(STEPS[7]) as step,
-            instance(settings.instance_url, token_file) as asked,
-        ):
-            token = asked.mint()
-            question = Question(
-                text=FIRST_QUESTION, model=self.model.ref, max_tokens=FIRST_ANSWER_TOKENS
-            )
-            answer = ask_when_ready(
-                lambda: ask(settings.gateway_url, token, question), patience_s=FEED_PATIENCE_S
-            )
-            rate = f"{answer.tokens_per_second:.0f} tokens/s"
-            step.result = f"{answer.completion_tokens} tokens, {rate}"
-        return answer
 
     def _fingerprints(self) -> dict[str, str]:
         """What each service is made from, so that the next `up` knows which to start anew."""
@@ -227,7 +226,8 @@ class Work:
         }
 
 
-def _said(done: Contents) -> str:
+def said_of(done: Contents) -> str:
+    """What was created and changed, for people."""
     parts = []
     if done.created:
         parts.append(f"{len(done.created)} created")

@@ -1,0 +1,1 @@
+"""The appliance as containers: what `up --compose` checks, builds, starts and asks."""

@@ -1,0 +1,226 @@
+"""The images: found by what they were made from, else built without a network."""
+
+import re
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound
+from requests.exceptions import RequestException
+
+from install.containers.contexts import Recipe, Wheels
+from install.containers.errors import BuildError, DiskFullError, ImageMissingError
+from install.errors import InstallError, InterruptError
+from install.progress import size
+from install.release import release
+
+REPOSITORY = "casemate"
+MADE_FROM = "casemate.made-from"
+NO_SPACE = "no space left on device"
+# A build waits for pip, which unpacks gigabytes; a pull for a slow line.
+TIMEOUT_S = 3600
+CONFLICT = 409
+NOT_FOUND = 404
+# With less, a broken connection during a build means a full disk.
+FULL_BYTES = 50_000_000
+
+Say = Callable[[str], None]
+
+
+def connect(address: str) -> docker.DockerClient:
+    """The library's client for an engine that was found to answer."""
+    return docker.DockerClient(base_url=address, version="auto", timeout=TIMEOUT_S)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """An image that there should be: its tag says what it is made from."""
+
+    recipe: Recipe
+    base: str
+    made_from: str
+
+    @property
+    def tag(self) -> str:
+        """Its name in the engine."""
+        version = re.sub(r"[^A-Za-z0-9_.-]", "-", release())
+        return f"{REPOSITORY}/{self.recipe.service}:{version}-{self.made_from[:12]}"
+
+
+class Images:
+    """The engine's images, as far as this home is concerned."""
+
+    def __init__(self, client: docker.DockerClient, *, root_folder: Path) -> None:
+        self._client = client
+        # Where the engine keeps its data; in a virtual machine's engine no folder of this machine.
+        self._root_folder = root_folder
+
+    def base_id(self, name: str, say: Say, *, remembered: str | None) -> str:
+        """The digest of the base image, pulled when it is not here.
+
+        `remembered` is the one that images were built on before; it is enough where nothing is to
+        be built, so a machine that lost the base image and has no way out still starts.
+
+        Raises:
+            ImageMissingError: it is not here and cannot be pulled.
+        """
+        found = self.id_of(name)
+        if found is None and remembered is None:
+            self.pull(name, say)
+            found = self.id_of(name)
+        return found or remembered or ""
+
+    def id_of(self, name: str) -> str | None:
+        """The digest of an image that is here."""
+        try:
+            return str(self._client.images.get(name).id)
+        except ImageNotFound:
+            return None
+
+    def pull(self, name: str, say: Say) -> None:
+        """Gets an image from its registry.
+
+        Raises:
+            ImageMissingError: with the engine's reason.
+            DiskFullError: it does not fit.
+        """
+        say(f"pulling {name}")
+        try:
+            self._client.images.pull(name)
+        except (DockerException, RequestException) as cause:
+            reason = _said(cause)
+            if NO_SPACE in reason:
+                raise DiskFullError(_full(self._root_folder)) from cause
+            raise ImageMissingError(name, reason) from cause
+
+    def check_room(self, needed_bytes: int) -> None:
+        """Passes when the engine's disk has room for what is to be built.
+
+        Raises:
+            DiskFullError: it has not.
+        """
+        free = self._free_bytes()
+        if free is not None and free < needed_bytes:
+            sentence = (
+                f"The engine's folder {self._root_folder} has {size(free)} free, about "
+                f"{size(needed_bytes)} are needed to build the images."
+            )
+            raise DiskFullError(sentence)
+
+    def _free_bytes(self) -> int | None:
+        try:
+            return shutil.disk_usage(self._root_folder).free
+        except OSError:
+            return None
+
+    def build(self, wanted: Wanted, wheels: Wheels, say: Say) -> None:
+        """Builds one image; whatever a failed or interrupted build left is removed again.
+
+        Raises:
+            BuildError: with the last of what the build said.
+            DiskFullError: the disk ran full.
+        """
+        kept = {self.id_of(wanted.base)}
+        if kept == {None}:
+            self.pull(wanted.base, say)
+            kept = {self.id_of(wanted.base)}
+        before = {str(each["Id"]) for each in self._client.api.containers(all=True)}
+        log = BuildLog(say)
+        try:
+            for line in self._lines(wanted, wheels):
+                log.take(line)
+        except (DockerException, RequestException) as cause:
+            self._sweep(log, kept, before)
+            raise self._failure(wanted, _said(cause)) from cause
+        except (InstallError, InterruptError):
+            self._sweep(log, kept, before)
+            raise
+        self._sweep(log, kept, before)
+        if log.error is not None:
+            raise self._failure(wanted, log.error)
+
+    def _lines(self, wanted: Wanted, wheels: Wheels) -> Iterator[dict[str, Any]]:
+        lines: Iterator[dict[str, Any]] = self._client.api.build(
+            fileobj=wanted.recipe.context(wheels),
+            custom_context=True,
+            tag=wanted.tag,
+            buildargs={**wanted.recipe.arguments, "BASE_IMAGE": wanted.base},
+            labels={MADE_FROM: wanted.made_from},
+            network_mode="none",
+            rm=True,
+            forcerm=True,
+            decode=True,
+            use_config_proxy=False,
+        )
+        return lines
+
+    def _failure(self, wanted: Wanted, said: str) -> InstallError:
+        free = self._free_bytes()
+        if NO_SPACE in said or (free is not None and free < FULL_BYTES):
+            return DiskFullError(_full(self._root_folder))
+        return BuildError(wanted.recipe.service, said)
+
+    def _sweep(self, log: "BuildLog", kept: set[str | None], before: set[str]) -> None:
+        """Removes what the build left: the stages before the last, or all of a failed one."""
+        for container in self._client.api.containers(all=True, filters={"status": "exited"}):
+            of_ours = any(container["ImageID"].startswith(f"sha256:{i}") for i in log.layers)
+            if of_ours and container["Id"] not in before:
+                self._client.api.remove_container(container["Id"], force=True)
+        for short in reversed(log.layers):
+            try:
+                found = self._client.api.inspect_image(short)
+                if found["Id"] not in kept and not found.get("RepoTags"):
+                    self._client.api.remove_image(found["Id"], noprune=True)
+            except APIError as cause:
+                # In use by what was built on it, or gone together with it.
+                if cause.status_code not in {CONFLICT, NOT_FOUND}:
+                    raise
+
+    def forget(self, tags: Sequence[str]) -> None:
+        """Removes images that nothing of this home is made from any more, unless in use."""
+        for tag in tags:
+            try:
+                self._client.images.remove(tag)
+            except APIError as cause:
+                if cause.status_code not in {CONFLICT, NOT_FOUND}:
+                    raise
+
+
+@dataclass(slots=True)
+class BuildLog:
+    """What a build says: its layers as they come, its last lines, its error."""
+
+    say: Say
+    layers: list[str] = field(default_factory=list)
+    error: str | None = None
+    _last: deque[str] = field(default_factory=lambda: deque(maxlen=8))
+
+    def take(self, line: Mapping[str, Any]) -> None:
+        """Takes in one object of the engine's answer."""
+        text = str(line.get("stream") or "").strip()
+        found = re.fullmatch(r"---> ([0-9a-f]{12,64})", text)
+        if found:
+            self.layers.append(found[1])
+        elif text.startswith("Step "):
+            self.say(text)
+        elif text:
+            self._last.append(text)
+        if "error" in line:
+            told = [each for each in self._last if "rror" in each]
+            self.error = " ".join([*told, str(line["error"])])[-600:]
+
+
+def _said(cause: Exception) -> str:
+    explanation = cause.explanation if isinstance(cause, APIError) else None
+    return " ".join(str(explanation or cause).split())[-400:]
+
+
+def _full(folder: Path) -> str:
+    return (
+        f"The disk of the engine's folder {folder} ran full; what was half made is removed. Make "
+        "room (`docker system df` shows what takes it) and run it again."
+    )
