@@ -76,6 +76,12 @@ def set_up_machine() -> None:
     for folder in ("/run", "/etc/docker"):
         if Path(folder).is_dir():
             subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
+    # Its resolver is a service of its own, as on many machines. Some engines ask such a one from
+    # the host's side, so it is the one by which a container's questions get furthest.
+    resolver = Path("/run/resolv.conf")
+    resolver.write_text("nameserver 127.0.0.1\n")
+    here = Path("/etc/resolv.conf").resolve()
+    subprocess.run(["mount", "--bind", str(resolver), str(here)], check=True)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1")
 

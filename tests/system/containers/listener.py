@@ -146,11 +146,12 @@ def watch_packets(interface: str, notes: Notes) -> None:
 
 
 def main() -> None:
-    """`listener.py NOTES PORT [INTERFACE]`: with an interface it plays the whole outside."""
-    notes, port = Notes(Path(sys.argv[1])), int(sys.argv[2])
+    """`listener.py NOTES PORT [dns] [INTERFACE]`: with an interface it notes packets too."""
+    notes, port, more = Notes(Path(sys.argv[1])), int(sys.argv[2]), sys.argv[3:]
     parts: list[tuple[Any, ...]] = [(serve_http, port), (serve_echo, port)]
-    if len(sys.argv) > 3:
-        parts += [(serve_dns, 53), (serve_dns_tcp, 53), (watch_packets, sys.argv[3])]
+    if "dns" in more:
+        parts += [(serve_dns, 53), (serve_dns_tcp, 53)]
+    parts += [(watch_packets, each) for each in more if each != "dns"]
     for part, argument in parts:
         threading.Thread(target=part, args=(argument, notes), daemon=True).start()
     print("listening", flush=True)

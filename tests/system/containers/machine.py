@@ -17,6 +17,8 @@ CGROUPS = Path("/sys/fs/cgroup")
 ENGINE_WITHIN_S = 60
 COMMAND_WITHIN_S = 300
 
+GET = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=5).read().decode())"
+
 Done = subprocess.CompletedProcess[str]
 
 
@@ -41,6 +43,7 @@ class Machine:
     folder: Path
     prepared: Prepared
     options: Sequence[str] = ()
+    base_image: str = "casemate-tests/base:1"
     pid: int = 0
     _process: subprocess.Popen[str] | None = None
     _helpers: list[subprocess.Popen[str]] = field(default_factory=list)
@@ -117,6 +120,10 @@ class Machine:
                 raise NoEngineError(message)
             time.sleep(0.1)
 
+    def take_base_image(self) -> None:
+        """Debian and its Python, as the images' base."""
+        self.docker("import", str(self.prepared.base_image), self.base_image)
+
     def tell(self, word: str) -> Any:
         """`start`, `stop`, `kill` the engine alone, `cut` everything at once; `alive` asks."""
         assert self._process is not None
@@ -175,6 +182,10 @@ class Machine:
         assert started.stdout is not None
         assert started.stdout.readline(), f"{command} did not start"
         return started
+
+    def get(self, url: str) -> str:
+        """Asks a published port from the machine itself."""
+        return self.inside(sys.executable, "-c", GET, url).stdout
 
     def switch_off(self) -> None:
         """Ends every process of it; its folder stays."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.system.containers.machine import Machine, finished
+from tests.system.containers.machine import GET, Machine, finished
 from tests.system.containers.prepared import NoEngineError
 
 LISTENER = Path(__file__).parent / "listener.py"
@@ -26,10 +26,13 @@ CONTAINERS_V6 = "2001:db8:c::/48"
 
 @dataclass(slots=True)
 class Notes:
-    """What a listener noted; `since` cuts off what came before a test."""
+    """What a listener noted, since it was last told to forget."""
 
     path: Path
     _read: int = 0
+
+    def __post_init__(self) -> None:
+        self.path.touch()
 
     def forget(self) -> None:
         """From here on only what is new counts."""
@@ -62,12 +65,15 @@ class Outside:
             [*self.door, *command], self.machine.environment, check=check, text=None, cwd=None
         )
 
+    def get(self, url: str) -> str:
+        """Asks a published port from outside."""
+        return self.run(sys.executable, "-c", GET, url).stdout
+
     def connect(self) -> None:
         """Makes the namespace, lays the cable and starts listening."""
-        self.notes.path.touch()
         # Waits for a line, since the cable comes after the namespace.
         wait = "ip link set lo up; read -r _; exec "
-        program = f"{sys.executable} {LISTENER} {self.notes.path} {PORT} outside"
+        program = f"{sys.executable} {LISTENER} {self.notes.path} {PORT} dns outside"
         self._process = subprocess.Popen(
             ["unshare", "--net", "sh", "-c", f"echo here; {wait}{program}"],
             stdin=subprocess.PIPE,
@@ -113,8 +119,33 @@ class Outside:
         for words in here:
             self.machine.inside("ip", *words.split())
 
+    def forget_the_way_back(self) -> None:
+        """From here on it answers only to addresses on the cable, as a router would."""
+        for network in CONTAINERS:
+            self.run("ip", "route", "del", network)
+
+    def learn_the_way_back(self) -> None:
+        """Knows again how to reach containers by their own addresses."""
+        for network in CONTAINERS:
+            self.run("ip", "route", "add", network, "via", MACHINE_ADDRESS)
+
     def disconnect(self) -> None:
         """Ends it; the cable goes with it."""
         if self._process is not None:
             self._process.communicate(timeout=30)
             self._process = None
+
+
+@dataclass(slots=True, kw_only=True)
+class HostService:
+    """Services of the machine that listen on every address, as careless ones do; its resolver too.
+
+    They end with the machine.
+    """
+
+    machine: Machine
+    notes: Notes
+
+    def start(self) -> None:
+        """Returns once they listen."""
+        self.machine.stays(sys.executable, str(LISTENER), str(self.notes.path), str(PORT), "dns")
