@@ -86,7 +86,7 @@ def parse_gpus(listing: str) -> tuple[Gpu, ...]:
 def limited_memory(
     memory: tuple[int, int], *, limit: str | None, used: str | None
 ) -> tuple[int, int]:
-    """(total, free) bytes within a control group (version 2) that says `limit` and `used`."""
+    """(total, free) bytes within a control group that says `limit` and `used`."""
     total, free = memory
     if limit is None or used is None or not (limit.strip().isdigit() and used.strip().isdigit()):
         return total, free
@@ -107,10 +107,11 @@ def check_cpu(hardware: Hardware) -> None:
 
 def look(proc: Path = Path("/proc"), sys: Path = Path("/sys")) -> Hardware:
     """Reads what the machine offers now; free memory is what can be had without swapping."""
+    groups = sys / "fs/cgroup"
     total, free = limited_memory(
         parse_meminfo((proc / "meminfo").read_text()),
-        limit=_text(sys / "fs/cgroup/memory.max"),
-        used=_text(sys / "fs/cgroup/memory.current"),
+        limit=_text(groups / "memory.max") or _text(groups / "memory/memory.limit_in_bytes"),
+        used=_text(groups / "memory.current") or _text(groups / "memory/memory.usage_in_bytes"),
     )
     node = _text(sys / "devices/system/node/node0/meminfo")
     if node is not None:

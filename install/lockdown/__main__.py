@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from install.lockdown.keeping import Keeper
@@ -18,39 +19,38 @@ EXIT_NOT_HELD = 1
 EXIT_REFUSED = 2
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(
+    arguments: list[str] | None = None, *, opened: Callable[[], PacketFilter] = PacketFilter.open
+) -> int:
     """Runs one command; 1 when the lock is not there, 2 with one sentence on standard error."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        with opened() as packets:
+            return int(options.run(packets, options))
     except (BridgeNameError, FilterError) as refusal:
         print(refusal, file=sys.stderr)
         return EXIT_REFUSED
 
 
-def _keep(options: argparse.Namespace) -> int:
+def _keep(packets: PacketFilter, options: argparse.Namespace) -> int:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    with PacketFilter() as packets:
-        Keeper(lock_of(options.bridge), packets, signs=options.signs).run(until=ended)
+    Keeper(lock_of(options.bridge), packets, signs=options.signs).run(until=ended)
     return 0
 
 
-def _show(options: argparse.Namespace) -> int:
+def _show(packets: PacketFilter, options: argparse.Namespace) -> int:
     lock = lock_of(options.bridge)
-    with PacketFilter() as packets:
-        found = packets.read(lock)
+    found = packets.read(lock)
     problem = difference(lock, found.chains)
     dropped = {hook.value: count for hook, count in found.dropped.items()}
     print(json.dumps({"held": problem is None, "problem": problem, "dropped": dropped}))
     return 0 if problem is None else EXIT_NOT_HELD
 
 
-def _remove(options: argparse.Namespace) -> int:
-    lock = lock_of(options.bridge)
-    with PacketFilter() as packets:
-        Keeper(lock, packets, signs=options.signs).give_up()
+def _remove(packets: PacketFilter, options: argparse.Namespace) -> int:
+    Keeper(lock_of(options.bridge), packets, signs=options.signs).give_up()
     return 0
 
 

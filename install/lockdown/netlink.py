@@ -53,10 +53,15 @@ class Found:
 
 
 class PacketFilter:
-    """One netlink socket, in the network that this process runs in."""
+    """One netlink socket, which speaks of the network that this process runs in."""
 
-    def __init__(self) -> None:
-        self._socket = nft.NFTSocket(nfgen_family=INET)
+    def __init__(self, socket: Any) -> None:
+        self._socket = socket
+
+    @classmethod
+    def open(cls) -> Self:
+        """Speaks to the kernel."""
+        return cls(nft.NFTSocket(nfgen_family=INET))
 
     def __enter__(self) -> Self:
         return self

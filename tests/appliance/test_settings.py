@@ -37,6 +37,7 @@ def test_what_is_set_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings.from_environment()
     assert (settings.instance_port, settings.issuer) == (9000, "https://ai.example.org")
     assert settings.database == "postgresql://u:canary@h/d"
+    assert not settings.secrets_mounted
     assert [str(network) for network in settings.networks] == ["192.0.2.0/24"]
     assert "canary" not in repr(settings)
 

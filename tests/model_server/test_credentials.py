@@ -22,6 +22,15 @@ def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
         read_api_key(path)
 
 
+def test_a_mounted_key_may_have_any_mode_and_is_never_made(tmp_path: Path) -> None:
+    path = tmp_path / "api_key"
+    with pytest.raises(SettingsInvalidError, match="cannot be read"):
+        read_api_key(path, is_mounted=True)
+    key = read_api_key(path)
+    path.chmod(0o444)
+    assert read_api_key(path, is_mounted=True) == key
+
+
 @pytest.mark.parametrize(
     "text", ["", "short", "two words that are long", "l" * 20 + "\nx", "ä" * 20]
 )

@@ -5,6 +5,7 @@ import pytest
 from model_server import hardware
 from model_server.errors import GIB, CpuUnsupportedError
 from model_server.hardware import (
+    MIB,
     check_cpu,
     limited_memory,
     look,
@@ -78,6 +79,24 @@ def test_a_look_joins_what_the_machine_says(tmp_path: Path) -> None:
     assert seen.memory_bytes == 16000 * 1024
     assert "avx2" in seen.cpu_flags
     assert seen.cores >= 1
+
+
+@pytest.mark.parametrize(
+    ("limit", "used"),
+    [
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ],
+)
+def test_a_control_group_of_either_version_bounds_memory(
+    tmp_path: Path, limit: str, used: str
+) -> None:
+    groups = tmp_path / "fs" / "cgroup"
+    (groups / "memory").mkdir(parents=True)
+    (groups / limit).write_text(f"{8 * MIB}\n")
+    (groups / used).write_text(f"{MIB}\n")
+    seen = look(a_proc(tmp_path), tmp_path)
+    assert (seen.memory_bytes, seen.free_bytes) == (8 * MIB, 7 * MIB)
 
 
 def test_a_numa_node_bounds_memory(tmp_path: Path) -> None:

@@ -16,15 +16,18 @@ def test_paths_lie_below_the_home(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = read_settings()
     assert settings.state_folder == Path("/somewhere/model_server")
     assert settings.api_key_file == Path("/somewhere/model_server/api_key")
+    assert settings.models_list == Path("/somewhere/model_server/models.json")
     assert (settings.model_host, settings.model_port) == ("127.0.0.1", 8000)
 
 
 def test_each_path_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CASEMATE_MODEL_SERVER_STATE", "/state")
     monkeypatch.setenv("CASEMATE_MODEL_API_KEY_FILE", "/key")
+    monkeypatch.setenv("CASEMATE_MODELS_FILE", "/list.json")
     settings = read_settings()
     assert settings.state_folder == Path("/state")
     assert settings.api_key_file == Path("/key")
+    assert settings.models_list == Path("/list.json")
 
 
 def test_all_problems_are_listed_without_values(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,11 +5,13 @@ import pytest
 from sqlmodel import Session, select, text
 
 from appliance.storage.engine import (
+    DatabasePasswordError,
     DatabaseUnavailableError,
     DatabaseUrlError,
     Db,
     database_url,
     plain_engine,
+    with_password,
 )
 from appliance.storage.identity import IdentityRow
 from tests.instance_builders import NOW
@@ -65,6 +67,31 @@ def test_other_databases_are_refused(url: str) -> None:
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
 def test_postgresql_is_spoken_to_through_psycopg(scheme: str) -> None:
     assert database_url(f"{scheme}://u:p@h/d").drivername == "postgresql+psycopg"
+
+
+def test_a_password_from_a_file_joins_a_url_without_one(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("a:b@c/d\n")
+    url = with_password(database_url("postgresql://u@h/d"), file)
+    assert (url.username, url.password, url.host) == ("u", "a:b@c/d", "h")
+    assert "a:b@c" not in str(url)
+
+
+def test_a_url_that_needs_no_password_is_left_alone(tmp_path: Path) -> None:
+    for text_of_url in ("postgresql://u:p@h/d", f"sqlite:///{tmp_path}/casemate.db"):
+        url = database_url(text_of_url)
+        assert with_password(url, tmp_path / "missing") == url
+    url = database_url("postgresql://u@h/d")
+    assert with_password(url, None) == url
+
+
+@pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff"])
+def test_a_file_without_a_password_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "password"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(DatabasePasswordError, match="CASEMATE_DATABASE_PASSWORD_FILE"):
+        with_password(database_url("postgresql://u@h/d"), file)
 
 
 def test_an_sqlite_folder_is_made_for_the_owner_alone(tmp_path: Path) -> None:

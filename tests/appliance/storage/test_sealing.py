@@ -89,6 +89,15 @@ def test_a_doubtful_master_key_is_refused(
         Sealer.from_file(path)
 
 
+def test_a_mounted_master_key_may_have_any_mode(tmp_path: Path) -> None:
+    path = tmp_path / "master.key"
+    create_master_key(path)
+    path.chmod(0o444)
+    mounted = Sealer.from_file(path, is_mounted=True)
+    path.chmod(0o600)
+    assert mounted.derive("x") == Sealer.from_file(path).derive("x")
+
+
 def test_a_folder_in_the_place_of_the_key_is_unreadable(tmp_path: Path) -> None:
     with pytest.raises(MasterKeyUnreadableError, match="cannot be read"):
         Sealer.from_file(tmp_path)
