@@ -5,15 +5,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from install.containers.machine import project_name
 from install.environments import LOCKS
+from install.places import Places
 from tests.model_server.builders import a_model_folder
-from tests.system.containers.idle import Containers
+from tests.system.containers.idle import SERVICES, Containers
 from tests.system.containers.images import wheels
 from tests.system.containers.machine import Done, Machine
 from tests.system.driver import CLONE, PYTHON
 
 LOCK_NAMES = ("services", "pip", "lockdown", "instance", "gateway")
 MODEL = "stub-model"
+ALL_SERVICES = (*SERVICES, "lockdown")
+QUESTION = Path(__file__).parent / "question.py"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,13 +46,13 @@ class ContainerAppliance:
             "PIP_FIND_LINKS": " ".join(sorted(str(folder) for folder in folders)),
         }
 
-    def run(self, *command: str | Path, **more: str) -> Done:
-        """A command on the machine, whatever its exit code."""
+    def run(self, *command: str | Path, text: str | None = None, **more: str) -> Done:
+        """A command on the machine, whatever its exit code; `more` is put into its environment."""
         # Entering a namespace of mounts leads to its root.
         there = ("env", "--chdir", str(CLONE))
         words = [*self.machine.door, *there, *(str(each) for each in command)]
         extra = {**self.environment, **more}
-        return self.machine.run(*words, check=False, extra=extra)
+        return self.machine.run(*words, check=False, extra=extra, text=text)
 
     def try_up(self, *options: str, **more: str) -> Done:
         """`up --compose` from the clone."""
@@ -71,11 +75,24 @@ class ContainerAppliance:
         found: dict[str, Any] = json.loads(self.casemate("status", "--json").stdout)
         return found
 
+    def access_token(self) -> str:
+        """A new one, as a script gets it."""
+        done = self.casemate("token")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.strip()
+
+    def stream(self, token: str) -> list[str]:
+        """A question straight to the gateway; the lines of its streamed answer."""
+        ask = (PYTHON, QUESTION, self.told["gateway_url"], self.told["model"])
+        return self.run(*ask, text=token).stdout.splitlines()
+
     @property
     def containers(self) -> Containers:
         """What the engine runs of it."""
-        label = '{{index .Config.Labels "com.docker.compose.project"}}'
-        told = self.machine.docker("ps", "-a", "-q").stdout.split()
-        found = self.machine.docker("inspect", "--format", label, *told).stdout.split()
-        project = next(each for each in found if each.startswith("casemate"))
-        return Containers(machine=self.machine, project=project)
+        return Containers(machine=self.machine, project=project_name(Places(home=self.home, uid=0)))
+
+    def inspected(self) -> dict[str, Any]:
+        """All that the engine tells of each service's container."""
+        found = {name: self.containers.container(name) for name in ALL_SERVICES}
+        told = json.loads(self.machine.docker("inspect", *found.values()).stdout)
+        return dict(zip(found, told, strict=True))
