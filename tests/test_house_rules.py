@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,6 +102,16 @@ def test_the_torch_index_is_named_in_one_place() -> None:
     naming = [path for path in tracked() if b"download.pytorch.org" in path.read_bytes()]
     naming.remove(Path(__file__))
     assert [path.relative_to(ROOT).parts[0] for path in naming] in (["install"], [])
+
+
+def test_containers_name_this_release() -> None:
+    release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    named = {
+        path.relative_to(ROOT): set(re.findall(r"VERSION(?::-|=)([0-9][\w.]*)", path.read_text()))
+        for path in tracked("compose.yaml", "*/compose.*.yaml", "*Dockerfile")
+    }
+    assert len(named) == 7
+    assert all(releases == {release} for releases in named.values()), named
 
 
 @pytest.mark.parametrize("package", PACKAGES)
