@@ -1,215 +1,222 @@
-"""What the gateway costs: against the endpoint itself, in one run, with its policy fully on.
+"""What the gateway costs, beside its peers, in one run, with its policy fully on.
 
-`python -m tests.bench.gateway_overhead [--quick] [--out FILE]` starts a mock endpoint, a fake
-instance and a real gateway process, and takes turns between asking directly, through a bare pipe
-of bytes (the floor of any proxy on this machine and this minute), and through the gateway.
+`python -m tests.bench.gateway_overhead [--peers]` starts a mock endpoint, a fake instance and a
+real gateway process, and takes turns between asking directly, through a bare pipe of bytes (the
+floor of any proxy on this machine and in this minute), through the gateway, and with `--peers`
+through other gateways. The way that is measured has a core to itself where there are two.
 """
 
 import argparse
-import asyncio
 import json
 import os
 import platform
-import subprocess
+import signal
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
-from typing import Any, TextIO
+from typing import Any
 
-import httpx
 import uvloop
 
-from gateway.issuer.identity import make_identity
-from gateway.issuer.pins import Pin, save_pin
-from tests.bench.load import Measured, Streamed, Target, closed_loop, fixed_rate, streams
-from tests.builders import INSTANCE_ID, ISSUER, a_feed_key, a_feed_model, a_token, base64url
-from tests.conftest import a_free_port, wait_until
-from tests.fakes.instance import FakeInstance
+from tests.bench.chart import Panel, draw
+from tests.bench.figures import Spread
+from tests.bench.loads import (
+    CONNECTIONS,
+    CROWD,
+    LOADS,
+    PACE_MS,
+    PACED,
+    RATE_PER_S,
+    SLOW_PACED,
+    SLOW_RATE_PER_S,
+    Bench,
+    Figures,
+    Load,
+    pin_driver,
+)
+from tests.bench.peers.environments import PeerUnavailableError, default_cache
+from tests.bench.peers.programs import PEERS
+from tests.bench.processes import Cores, allowed_cores
+from tests.bench.report import LABELS, ROWS, row_values, summary
+from tests.bench.ways import NotForwardedError, Starter, Way, check, served_by
+from tests.conftest import a_free_port
 
-CONNECTIONS = 16
-RATE_PER_S = 300
-STREAMS, CHUNKS, PACE_MS = 50, 200, 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sizes:
-    """How much of each load; `rounds` of each are alternated between the two ways."""
-
-    rounds: int
-    requests: int
-    paced: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """One way to the mock endpoint, and the process that stands on it."""
-
-    target: Target
-    pid: int
-
-    def cpu_s(self) -> float:
-        """CPU seconds that the process has used so far, its threads included."""
-        threads = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
-        return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
-
-    def memory_mb(self) -> float:
-        """The process's resident memory."""
-        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+CHARTED = tuple(
+    (row, "µs" if "CPU" in row.title else "ms")
+    for row in ROWS
+    if "CPU" in row.title or row.figure == "first_p50_ms"
+)
+LEAST_DRAWN = 0.01
+Rounds = list[dict[str, dict[str, Figures]]]
 
 
-Ways = dict[str, Way]
+def say(line: str) -> None:
+    """Progress, apart from the result."""
+    print(line, file=sys.stderr, flush=True)
 
 
-async def whole_requests(ways: Ways, sizes: Sizes) -> dict[str, Any]:
-    """Requests as fast as 16 connections go."""
-    cpu_s, wall_s = dict.fromkeys(ways, 0.0), dict.fromkeys(ways, 0.0)
-    for _ in range(sizes.rounds):
-        for name, way in ways.items():
-            before = way.cpu_s()
-            run = await closed_loop(way.target, connections=CONNECTIONS, requests=sizes.requests)
-            cpu_s[name] += way.cpu_s() - before
-            wall_s[name] += run.wall_s
-    done = sizes.rounds * sizes.requests
-    return {
-        name: {
-            "cpu_us_per_request": round(1e6 * cpu_s[name] / done, 1),
-            "requests_per_s": round(done / wall_s[name]),
-        }
-        for name in ways
-    }
+async def start_ways(
+    starter: Starter, chosen: argparse.Namespace
+) -> tuple[list[Way], dict[str, str]]:
+    """Every way that was asked for and can be had, and why the others cannot."""
+    ways = [await starter.direct(), await starter.pipe(), await starter.gateway()]
+    left_out: dict[str, str] = {}
+    served = served_by(starter.mock_port)
+    for peer in PEERS if chosen.peers else ():
+        say(f"starting {peer.name} {peer.version}")
+        try:
+            way = await starter.peer(peer, chosen.cache)
+            await check(way, served)
+        except (PeerUnavailableError, NotForwardedError) as failure:
+            left_out[peer.name] = str(failure)
+            say(f"*** LEFT OUT: {failure}")
+        else:
+            ways.append(way)
+    for way in ways[:3]:
+        await check(way, served)
+    return [way for way in ways if not chosen.only or way.name in chosen.only], left_out
 
 
-async def latency(ways: Ways, sizes: Sizes) -> dict[str, Any]:
-    """Latency at a fixed rate."""
-    runs = {name: Measured() for name in ways}
-    for _ in range(sizes.rounds):
-        for name, way in ways.items():
-            run = await fixed_rate(way.target, per_s=RATE_PER_S, requests=sizes.paced)
-            runs[name].latencies_s += run.latencies_s
-    return {
-        name: {
-            "p50_ms": round(run.quantile_ms(0.5), 3),
-            "p99_ms": round(run.quantile_ms(0.99), 3),
-        }
-        for name, run in runs.items()
-    }
+async def one_round(
+    ways: Sequence[Way], loads: Sequence[Load], bench: Bench, seconds: float
+) -> dict[str, dict[str, Figures]]:
+    """Every load, and within it every way after the other."""
+    found: dict[str, dict[str, Figures]] = {}
+    for load in loads:
+        taken = [way for way in ways if load.takes(way, ways)]
+        found[load.name] = {way.name: await load.measure(bench, way, seconds) for way in taken}
+        for name, figures in found[load.name].items():
+            say(f"  {load.name:10} {name:12} {json.dumps(figures)}")
+    return found
 
 
-async def streamed_chunks(ways: Ways, sizes: Sizes) -> dict[str, Any]:
-    """Many paced streams at once."""
-    runs: dict[str, list[Streamed]] = {name: [] for name in ways}
-    cpu_s = dict.fromkeys(ways, 0.0)
-    for _ in range(sizes.rounds):
-        for name, way in ways.items():
-            before = way.cpu_s()
-            runs[name] += await streams(way.target, count=STREAMS, chunks=CHUNKS, pace_ms=PACE_MS)
-            cpu_s[name] += way.cpu_s() - before
-    return {
-        name: {
-            "cpu_us_per_chunk": round(1e6 * cpu_s[name] / (len(run) * CHUNKS), 1),
-            "first_chunk_p50_ms": round(1e3 * median(each.first_s for each in run), 3),
-            "lost_events": sum(CHUNKS + 1 - each.events for each in run),
-            "unfinished": sum(not each.whole for each in run),
-        }
-        for name, run in runs.items()
-    }
-
-
-async def measure(sizes: Sizes, folder: Path, stack: ExitStack) -> dict[str, Any]:
+async def measure(chosen: argparse.Namespace, folder: Path, stack: ExitStack) -> dict[str, Any]:
     """Starts everything, warms it up, and measures."""
-    identity = make_identity(folder / "gateway")
-    instance = FakeInstance(identity)
-    await instance.start()
-    mock_port, pipe_port, port, metrics_port = (a_free_port() for _ in range(4))
-    instance.serve(a_feed_model(endpoint=f"http://127.0.0.1:{mock_port}/v1"))
-    pin = Pin(
-        instance_id=INSTANCE_ID,
-        feed_key=base64url(a_feed_key().public_key().public_bytes_raw()),
-        issuer=ISSUER,
-        instance_url=instance.url,
-    )
-    save_pin(folder / "gateway", pin)
-    environment = {
-        **os.environ,
-        "CASEMATE_HOME": str(folder),
-        "CASEMATE_GATEWAY_PORT": str(port),
-        "CASEMATE_GATEWAY_METRICS_PORT": str(metrics_port),
+    cores = allowed_cores()
+    if not cores.are_apart:
+        say("*** ONE CORE ONLY: the bench and what it measures share it")
+    starter = Starter(stack=stack, folder=folder, cores=cores, mock_port=a_free_port())
+    ways, left_out = await start_ways(starter, chosen)
+    direct = next(way for way in ways if way.name == "direct")
+    pin_driver(cores.bench)
+    bench = Bench(mock_pid=direct.pid)
+    at_rest = {way.name: round(way.memory_mb(), 1) for way in ways}
+    loads = [load for load in LOADS if not chosen.loads or load.name in chosen.loads]
+    say("warming up")
+    await one_round(ways, loads[:1], bench, chosen.seconds)
+    rounds: Rounds = []
+    for number in range(chosen.rounds):
+        say(f"round {number + 1} of {chosen.rounds}")
+        rounds.append(await one_round(ways, loads, bench, chosen.seconds))
+    return {
+        **facts(cores, chosen),
+        "versions": {way.name: way.version for way in ways if way.version},
+        "left_out": left_out,
+        "memory_mb": {
+            way.name: {
+                "at_rest": at_rest[way.name],
+                "after": round(way.memory_mb(), 1),
+                "peak": round(way.memory_mb(peak=True), 1),
+            }
+            for way in ways
+        },
+        "rounds": rounds,
     }
-    program = [sys.executable, "-m"]
-    mock = _start(stack, [*program, "tests.bench.mock_endpoint", str(mock_port)])
-    pipe = _start(stack, [*program, "tests.bench.bare_pipe", str(pipe_port), str(mock_port)])
-    log = stack.enter_context((folder / "gateway.log").open("w"))
-    gateway = _start(stack, [*program, "gateway", "serve"], env=environment, stdout=log)
-    ready = f"http://127.0.0.1:{port}/monitoring/ready"
-    await asyncio.to_thread(wait_until, lambda: httpx.get(ready, trust_env=False).is_success)
-    token = a_token()
-    ways = {
-        "direct": Way(target=Target(port=mock_port, bearer=token), pid=mock),
-        "pipe": Way(target=Target(port=pipe_port, bearer=token), pid=pipe),
-        "gateway": Way(target=Target(port=port, bearer=token), pid=gateway),
-    }
-    at_rest_mb = ways["gateway"].memory_mb()
-    await closed_loop(ways["gateway"].target, connections=CONNECTIONS, requests=2000)
-    results = {
-        "measured_at": time.strftime("%Y-%m-%d", time.gmtime()),
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
+
+
+def facts(cores: Cores, chosen: argparse.Namespace) -> dict[str, Any]:
+    """The machine and the load, as far as they bear on the figures."""
+    models = [
+        line.partition(": ")[2]
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    return {
+        "measured_at": time.strftime("%Y-%m-%d %H:%M", time.gmtime()) + " UTC",
+        "machine": {
+            "cores": os.cpu_count(),
+            "processor": models[0] if models else platform.machine(),
+            "kernel": platform.release(),
+            "python": platform.python_version(),
+            "load_average_before": os.getloadavg()[0],
+            "way_has_its_own_core": cores.are_apart,
+        },
         "load": {
+            "rounds": chosen.rounds,
+            "seconds": chosen.seconds,
             "connections": CONNECTIONS,
-            "requests_per_s": RATE_PER_S,
-            "streams": STREAMS,
-            "chunks_per_stream": CHUNKS,
+            "rate_per_s": RATE_PER_S,
+            "slow_rate_per_s": SLOW_RATE_PER_S,
             "pace_ms": PACE_MS,
-        },
-        "whole": await whole_requests(ways, sizes),
-        "latency": await latency(ways, sizes),
-        "stream": await streamed_chunks(ways, sizes),
-        "gateway_memory_mb": {
-            "at_rest": round(at_rest_mb),
-            "after": round(ways["gateway"].memory_mb()),
+            "paced_streams": PACED,
+            "slow_paced_streams": SLOW_PACED,
+            "crowd_streams": CROWD,
         },
     }
-    await instance.stop()
-    return results
 
 
-def _start(
-    stack: ExitStack,
-    command: list[str],
-    *,
-    env: dict[str, str] | None = None,
-    stdout: TextIO | None = None,
-) -> int:
-    process = subprocess.Popen(command, env=env, stdout=stdout)
-    stack.callback(_end, process)
-    return process.pid
+def arguments() -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--peers", action="store_true", help="measure other gateways too")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (5)")
+    parser.add_argument("--seconds", type=float, default=4, help="of each load in a round (4)")
+    parser.add_argument("--only", nargs="+", metavar="WAY", help="measure these ways and `direct`")
+    names = [load.name for load in LOADS]
+    parser.add_argument("--loads", nargs="+", choices=names, help="measure under these loads")
+    parser.add_argument("--cache", type=Path, default=default_cache(), help="where peers go")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="keep figures and chart there")
+    parser.add_argument(
+        "--again", type=Path, metavar="FILE", help="measure nothing; sum these raw figures up"
+    )
+    chosen = parser.parse_args()
+    if chosen.only:
+        chosen.only = {"direct", *chosen.only}
+    return chosen
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    process.wait(timeout=10)
+def drawable(value: Spread) -> Spread:
+    """What a logarithmic axis can show of it: a way may seem to add nothing, or less."""
+    return Spread(
+        median=max(LEAST_DRAWN, value.median),
+        low=max(LEAST_DRAWN, value.low),
+        high=max(LEAST_DRAWN, value.high),
+    )
+
+
+def chart(results: dict[str, Any]) -> str:
+    """The table's main figures as a picture."""
+    panels = []
+    for row, unit in CHARTED:
+        values = row_values(results, row)
+        shown = {LABELS[way]: drawable(value) for way, value in values.items() if way != "direct"}
+        title = row.title.format(**results["load"]).rpartition(", ")[0] or row.title
+        panels.append(Panel(title=title, unit=unit, values=shown, ours=LABELS["gateway"]))
+    rounds = len(results["rounds"])
+    return draw(panels, heading=f"Median of {rounds} rounds; the line is their range.")
 
 
 def main() -> None:
-    """Measures and prints; `--out` keeps the figures as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the load")
-    parser.add_argument("--out", type=Path, help="write the figures to this file")
-    chosen = parser.parse_args()
-    scale = 1 if chosen.quick else 10
-    sizes = Sizes(rounds=3, requests=1000 * scale, paced=150 * scale)
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        results = uvloop.run(measure(sizes, Path(folder), stack))
-    text = json.dumps(results, indent=2)
-    print(text)
+    """Measures and sums up; `--out` keeps the raw figures and the chart."""
+    chosen = arguments()
+    # Told to end, it unwinds and ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if chosen.again:
+        results = json.loads(chosen.again.read_text())
+    else:
+        with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+            results = uvloop.run(measure(chosen, Path(folder), stack))
     if chosen.out:
-        chosen.out.parent.mkdir(parents=True, exist_ok=True)
-        chosen.out.write_text(text + "\n")
+        chosen.out.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(results, indent=1)
+        (chosen.out / "gateway_overhead.json").write_text(text + "\n")
+        (chosen.out / "gateway_overhead.svg").write_text(chart(results))
+    print(summary(results))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
 """A model endpoint that costs almost nothing, so that what is measured is what stands before it.
 
 `python -m tests.bench.mock_endpoint PORT` answers OpenAI's protocol from prepared bytes. A stream
-sends as many chunks as `max_tokens` says, one every N milliseconds for a `user` of `pace-N`.
+sends as many numbered chunks as `max_tokens` says, one every N milliseconds if a message
+says `pace N ms`. `GET /served` tells how many answers and streams were begun.
 """
 
 import asyncio
 import json
 import re
 import sys
+from functools import cache
 from typing import cast
 
 import uvloop
@@ -15,7 +17,15 @@ import uvloop
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _CHUNKS = re.compile(rb'"max_tokens": *(\d+)')
 _WITH_USAGE = re.compile(rb'"include_usage": *true')
-_PACE_MS = re.compile(rb'"user": *"pace-(\d+)"')
+_STREAM = re.compile(rb'"stream": *true')
+_PACE_MS = re.compile(rb"pace (\d+) ms")
+
+ANSWER = "word " * 64
+
+
+def chunk_text(number: int) -> str:
+    """The text of one chunk; no two chunks of a stream have the same."""
+    return f" w{number}"
 
 
 def _answer(content_type: str, body: bytes) -> bytes:
@@ -24,7 +34,6 @@ def _answer(content_type: str, body: bytes) -> bytes:
 
 
 _USAGE = {"prompt_tokens": 12, "completion_tokens": 64, "total_tokens": 76}
-_MESSAGE = {"role": "assistant", "content": "word " * 64}
 _WHOLE = _answer(
     "application/json",
     json.dumps(
@@ -33,7 +42,13 @@ _WHOLE = _answer(
             "object": "chat.completion",
             "created": 1,
             "model": "demo",
-            "choices": [{"index": 0, "message": _MESSAGE, "finish_reason": "stop"}],
+            "choices": [
+                {
+                    "index": 0,
+                    "message": {"role": "assistant", "content": ANSWER},
+                    "finish_reason": "stop",
+                }
+            ],
             "usage": _USAGE,
         },
         separators=(",", ":"),
@@ -53,19 +68,74 @@ def _event(frame: object) -> bytes:
 
 
 _FRAME = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "demo"}
-_DELTA = {"index": 0, "delta": {"content": " word"}, "logprobs": None, "finish_reason": None}
-_CHUNK = _event({**_FRAME, "choices": [_DELTA]})
+_ROLE_EVENT = _event(
+    {
+        **_FRAME,
+        "choices": [
+            {
+                "index": 0,
+                "delta": {"role": "assistant", "content": ""},
+                "logprobs": None,
+                "finish_reason": None,
+            }
+        ],
+    }
+)
 _USAGE_EVENT = _event({**_FRAME, "choices": [], "usage": _USAGE})
 _DONE = _event("[DONE]") + b"0\r\n\r\n"
+
+
+@cache
+def _chunk(number: int, *, is_last: bool) -> bytes:
+    choice = {
+        "index": 0,
+        "delta": {"content": chunk_text(number)},
+        "logprobs": None,
+        "finish_reason": "length" if is_last else None,
+    }
+    return _event({**_FRAME, "choices": [choice]})
+
+
+class Stream:
+    """One paced stream; a timer for each chunk, none late because of an earlier one."""
+
+    def __init__(self, transport: asyncio.Transport, body: bytes) -> None:
+        chunks, pace = _CHUNKS.search(body), _PACE_MS.search(body)
+        self._transport = transport
+        self._chunks = int(chunks.group(1)) if chunks else 16
+        self._pace_s = int(pace.group(1)) / 1000 if pace else 0.0
+        self._end = _USAGE_EVENT + _DONE if _WITH_USAGE.search(body) else _DONE
+        self._sent = 0
+        self._loop = asyncio.get_running_loop()
+        self._due = self._loop.time()
+        transport.write(_STREAM_HEAD + _ROLE_EVENT)
+        self._timer: asyncio.Handle = self._loop.call_soon(self._send)
+
+    def cancel(self) -> None:
+        self._timer.cancel()
+
+    def _send(self) -> None:
+        is_last = self._sent + 1 >= self._chunks
+        chunk = _chunk(self._sent, is_last=is_last)
+        self._sent += 1
+        if is_last:
+            self._transport.write(chunk + self._end)
+            return
+        self._transport.write(chunk)
+        self._due += self._pace_s
+        self._timer = self._loop.call_at(self._due, self._send)
 
 
 class MockEndpoint(asyncio.Protocol):
     """One connection; requests come one after another."""
 
-    def __init__(self) -> None:
+    served: dict[str, int]
+
+    def __init__(self, served: dict[str, int]) -> None:
+        self.served = served
         self._transport: asyncio.Transport | None = None
         self._received = b""
-        self._streaming: asyncio.Task[None] | None = None
+        self._stream: Stream | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are none of asyncio's by class, only by what they do.
@@ -73,8 +143,8 @@ class MockEndpoint(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
-        if self._streaming is not None:
-            self._streaming.cancel()
+        if self._stream is not None:
+            self._stream.cancel()
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -90,28 +160,22 @@ class MockEndpoint(asyncio.Protocol):
 
     def _reply(self, head: bytes, body: bytes) -> None:
         assert self._transport is not None
-        if head.startswith(b"GET"):
+        if head.startswith(b"GET /served"):
+            self._transport.write(_answer("application/json", json.dumps(self.served).encode()))
+        elif head.startswith(b"GET"):
             self._transport.write(_MODELS)
-        elif b'"stream":true' in body or b'"stream": true' in body:
-            self._streaming = asyncio.get_running_loop().create_task(self._stream(body))
+        elif _STREAM.search(body):
+            self.served["streams"] += 1
+            self._stream = Stream(self._transport, body)
         else:
+            self.served["answers"] += 1
             self._transport.write(_WHOLE)
-
-    async def _stream(self, body: bytes) -> None:
-        assert self._transport is not None
-        chunks, pace = _CHUNKS.search(body), _PACE_MS.search(body)
-        pace_s = int(pace.group(1)) / 1000 if pace else 0.0
-        self._transport.write(_STREAM_HEAD)
-        due = asyncio.get_running_loop().time()
-        for _ in range(int(chunks.group(1)) if chunks else 16):
-            self._transport.write(_CHUNK)
-            due += pace_s
-            await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
-        self._transport.write(_USAGE_EVENT + _DONE if _WITH_USAGE.search(body) else _DONE)
 
 
 async def serve(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(MockEndpoint, "127.0.0.1", port)
+    served = {"answers": 0, "streams": 0}
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: MockEndpoint(served), "127.0.0.1", port, backlog=1024)
     async with server:
         await server.serve_forever()
 
