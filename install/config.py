@@ -161,6 +161,9 @@ def _checked(values: dict[str, object]) -> Config:
     if values["device"] not in DEVICES:
         sentence = f"CASEMATE_DEVICE is one of {', '.join(DEVICES)}, not {values['device']!r}."
         raise SettingError(sentence)
+    for name in (*CONTAINER_FIELDS, "torch_index"):
+        # An empty word takes a remembered one back.
+        values[name] = values[name] or None
     values["gpus"] = _gpus(values["gpus"])
     if values["containers"]:
         _check_database(dict(values["handed_on"]))  # type: ignore[call-overload]  # a dict it is
@@ -196,7 +199,7 @@ def _check_database(handed_on: Mapping[str, str]) -> None:
 
 def _gpus(value: object) -> str | None:
     if value is None or value == ALL_GPUS:
-        return ALL_GPUS if value else None
+        return None if value is None else ALL_GPUS
     numbers = str(value).replace(" ", "").split(",")
     if not all(each.isdigit() for each in numbers) or len(set(numbers)) != len(numbers):
         sentence = f"--gpus takes `all`, or numbers such as 0 or 0,1, not {value!r}."

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -58,14 +59,19 @@ class Recipe:
                     found[str(path.relative_to(self.root))] = path
         return [(DOCKERFILE, self.dockerfile), *sorted(found.items())]
 
-    def context(self, wheels: Wheels) -> Iterator[bytes]:
-        """The build context as a tar archive, without owners and times."""
+    def context(self, wheels: Wheels, *, labels: Mapping[str, str]) -> Iterator[bytes]:
+        """The build context as a tar archive, without owners and times.
+
+        Every stage gets the labels.
+        """
         inside = [
             (f"{WHEELS}/{folder}/{path.name}", path)
             for folder, paths in sorted(wheels.items())
             for path in paths
         ]
-        return archive([*self.sources(), *inside])
+        text = labelled(self.dockerfile.read_text("utf-8"), labels).encode()
+        yield header(DOCKERFILE, len(text)) + text + padding(len(text))
+        yield from archive([*self.sources()[1:], *inside])
 
 
 def copied(dockerfile: str) -> list[str]:
@@ -82,15 +88,32 @@ def copied(dockerfile: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def labelled(dockerfile: str, labels: Mapping[str, str]) -> str:
+    """The Dockerfile with the labels set at the start of each stage."""
+    words = " ".join(f"{name}={value}" for name, value in labels.items())
+    return re.sub(r"(?im)^(FROM .*)$", rf"\1\nLABEL {words}", dockerfile)
+
+
 def archive(files: Sequence[tuple[str, Path]]) -> Iterator[bytes]:
     """A tar archive of the files, read while it is sent: a context may be gigabytes."""
     for name, path in files:
-        about = tarfile.TarInfo(name)
-        about.size = path.stat().st_size
-        about.mode = FILE_MODE
-        yield about.tobuf()
+        length = path.stat().st_size
+        yield header(name, length)
         with path.open("rb") as file:
             while block := file.read(BLOCK_BYTES):
                 yield block
-        yield bytes(-about.size % tarfile.BLOCKSIZE)
+        yield padding(length)
     yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+def header(name: str, length: int) -> bytes:
+    """What stands before a file in a tar archive; everybody may read it."""
+    about = tarfile.TarInfo(name)
+    about.size = length
+    about.mode = FILE_MODE
+    return about.tobuf()
+
+
+def padding(length: int) -> bytes:
+    """What fills up a file's last block."""
+    return bytes(-length % tarfile.BLOCKSIZE)

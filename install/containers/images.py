@@ -14,6 +14,7 @@ from requests.exceptions import RequestException
 
 from install.containers.contexts import Recipe, Wheels
 from install.containers.errors import BuildError, DiskFullError, ImageMissingError
+from install.containers.leftovers import CONFLICT, LABEL, NOT_FOUND, Sweeper
 from install.errors import InstallError, InterruptError
 from install.progress import size
 from install.release import release
@@ -23,10 +24,10 @@ MADE_FROM = "casemate.made-from"
 NO_SPACE = "no space left on device"
 # A build waits for pip, which unpacks gigabytes; a pull for a slow line.
 TIMEOUT_S = 3600
-CONFLICT = 409
-NOT_FOUND = 404
 # With less, a broken connection during a build means a full disk.
 FULL_BYTES = 50_000_000
+
+LONGEST_STEP = 60
 
 Say = Callable[[str], None]
 
@@ -54,8 +55,10 @@ class Wanted:
 class Images:
     """The engine's images, as far as this home is concerned."""
 
-    def __init__(self, client: docker.DockerClient, *, root_folder: Path) -> None:
+    def __init__(self, client: docker.DockerClient, *, root_folder: Path, home: str) -> None:
         self._client = client
+        self._home = home
+        self._sweeper = Sweeper(client=client, home=home)
         # Where the engine keeps its data; in a virtual machine's engine no folder of this machine.
         self._root_folder = root_folder
 
@@ -117,6 +120,10 @@ class Images:
         except OSError:
             return None
 
+    def sweep(self) -> None:
+        """Removes what builds for this home left that were killed."""
+        self._sweeper.sweep()
+
     def build(self, wanted: Wanted, wheels: Wheels, say: Say) -> None:
         """Builds one image; whatever a failed or interrupted build left is removed again.
 
@@ -124,28 +131,28 @@ class Images:
             BuildError: with the last of what the build said.
             DiskFullError: the disk ran full.
         """
-        kept = {self.id_of(wanted.base)}
-        if kept == {None}:
+        if self.id_of(wanted.base) is None:
             self.pull(wanted.base, say)
-            kept = {self.id_of(wanted.base)}
-        before = {str(each["Id"]) for each in self._client.api.containers(all=True)}
         log = BuildLog(say)
         try:
             for line in self._lines(wanted, wheels):
                 log.take(line)
         except (DockerException, RequestException) as cause:
-            self._sweep(log, kept, before)
-            raise self._failure(wanted, _said(cause)) from cause
+            failure = self._failure(wanted, _said(cause))
+            self._sweeper.after_failure()
+            raise failure from cause
         except (InstallError, InterruptError):
-            self._sweep(log, kept, before)
+            self._sweeper.after_failure()
             raise
-        self._sweep(log, kept, before)
         if log.error is not None:
-            raise self._failure(wanted, log.error)
+            failure = self._failure(wanted, log.error)
+            self._sweeper.after_failure()
+            raise failure
+        self._sweeper.sweep()
 
     def _lines(self, wanted: Wanted, wheels: Wheels) -> Iterator[dict[str, Any]]:
         lines: Iterator[dict[str, Any]] = self._client.api.build(
-            fileobj=wanted.recipe.context(wheels),
+            fileobj=wanted.recipe.context(wheels, labels={LABEL: self._home}),
             custom_context=True,
             tag=wanted.tag,
             buildargs={**wanted.recipe.arguments, "BASE_IMAGE": wanted.base},
@@ -164,22 +171,6 @@ class Images:
             return DiskFullError(_full(self._root_folder))
         return BuildError(wanted.recipe.service, said)
 
-    def _sweep(self, log: "BuildLog", kept: set[str | None], before: set[str]) -> None:
-        """Removes what the build left: the stages before the last, or all of a failed one."""
-        for container in self._client.api.containers(all=True, filters={"status": "exited"}):
-            of_ours = any(container["ImageID"].startswith(f"sha256:{i}") for i in log.layers)
-            if of_ours and container["Id"] not in before:
-                self._client.api.remove_container(container["Id"], force=True)
-        for short in reversed(log.layers):
-            try:
-                found = self._client.api.inspect_image(short)
-                if found["Id"] not in kept and not found.get("RepoTags"):
-                    self._client.api.remove_image(found["Id"], noprune=True)
-            except APIError as cause:
-                # In use by what was built on it, or gone together with it.
-                if cause.status_code not in {CONFLICT, NOT_FOUND}:
-                    raise
-
     def forget(self, tags: Sequence[str]) -> None:
         """Removes images that nothing of this home is made from any more, unless in use."""
         for tag in tags:
@@ -192,21 +183,17 @@ class Images:
 
 @dataclass(slots=True)
 class BuildLog:
-    """What a build says: its layers as they come, its last lines, its error."""
+    """What a build says: its steps as they come, its last lines, its error."""
 
     say: Say
-    layers: list[str] = field(default_factory=list)
     error: str | None = None
     _last: deque[str] = field(default_factory=lambda: deque(maxlen=8))
 
     def take(self, line: Mapping[str, Any]) -> None:
         """Takes in one object of the engine's answer."""
         text = str(line.get("stream") or "").strip()
-        found = re.fullmatch(r"---> ([0-9a-f]{12,64})", text)
-        if found:
-            self.layers.append(found[1])
-        elif text.startswith("Step "):
-            self.say(text)
+        if text.startswith("Step "):
+            self.say(text[:LONGEST_STEP])
         elif text:
             self._last.append(text)
         if "error" in line:

@@ -66,6 +66,7 @@ class Maker:
         """
         with display.step(CONTAINER_STEPS[2]) as step:
             wanted = self._wanted(lambda text: setattr(step, "detail", text))
+            self.images.sweep()
             missing = [each for each in wanted if self.images.id_of(each.tag) is None]
             self.images.check_room(sum(self._bytes(each) for each in missing))
             wheels: dict[str, Wheels] = {

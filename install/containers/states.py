@@ -172,6 +172,23 @@ class Waiting:
                 raise UnhealthyError(name, lost or words[name], lines)
         return set(words.values()) == {"ready"}
 
+    def check_up(self) -> None:
+        """Passes when each of the services runs and did not have to be started again.
+
+        Raises:
+            UnhealthyError: one does not.
+        """
+        found = self.containers.services()
+        for name in self.wanted:
+            container = found.get(name)
+            if container is not None and self._is_down(container):
+                lines = self.containers.last_lines(container)
+                raise UnhealthyError(name, f"{container.word} ({container.exit_code})", lines)
+
+    def _is_down(self, container: Container) -> bool:
+        was = self.before.get(container.identity, 0)
+        return container.status != "running" or container.restarts > was
+
     def _lost(self, container: Container) -> str:
         if container.health == "unhealthy":
             return "unhealthy"

@@ -16,7 +16,7 @@ from install.containers.project import LOCKDOWN, NAMES, POSTGRES, Project
 from install.containers.states import Containers, Waiting
 from install.containers.wheels import Shelf
 from install.contents import Contents
-from install.errors import InterruptError
+from install.errors import InterruptError, SetUpCommandError
 from install.options import UpOptions
 from install.places import Places, make_folders
 from install.progress import CONTAINER_STEPS, Display, Step
@@ -90,7 +90,11 @@ class Work:
         self._engine = engines.find(os.environ)
         self._device = gpus.choose(settings, self._engine)
         self._client = connect(self._engine.address)
-        self._images = Images(self._client, root_folder=operating.root_folder(self._engine))
+        self._images = Images(
+            self._client,
+            root_folder=operating.root_folder(self._engine),
+            home=machine.project_name(places),
+        )
         self._containers = Containers(self._client, machine.project_name(places))
         self._before = self._containers.services()
         filling.make_folders(places)
@@ -176,13 +180,22 @@ class Work:
             here.do("up", "--detach", "--no-build", "--pull", "never", *first)
             early = {name: PATIENCE_S[name] for name in first if name != MODEL_SERVER}
             self._waiting(step, early).until_healthy()
-            done = filler.fill(self.model, images=tags)
+            done = self._first_contents(filler, tags, step)
             if filler.pin_is_new(done) and GATEWAY in self._before:
                 here.do("restart", GATEWAY)
             step.result = up.said_of(replace(done, created=(*made, *done.created)))
         for warning in done.warnings:
             self._display.note(warning)
         return done
+
+    def _first_contents(self, filler: Filler, tags: dict[str, str], step: Step) -> Contents:
+        waiting = self._waiting(step, {MODEL_SERVER: 0.0})
+        try:
+            return filler.fill(self.model, images=tags)
+        except SetUpCommandError:
+            # The instance cannot find a model server that ends again and again.
+            waiting.check_up()
+            raise
 
     def _start(self, here: Project) -> None:
         """The services, and waiting until they are healthy."""
