@@ -49,11 +49,11 @@ def machine(prepared: Prepared, short_tmp: Path) -> Iterator[Machine]:
         made.switch_on()
         made.start()
     except NoEngineError as missing:
-        made.switch_off()
+        made.throw_away()
         unavailable(missing)
     made.take_base_image()
     yield made
-    made.switch_off()
+    made.throw_away()
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +75,10 @@ def host_service(machine: Machine) -> HostService:
 
 @pytest.fixture(scope="session")
 def lockdown_image(machine: Machine) -> str:
-    """The image that keeps the edge locked."""
+    """The image that keeps the edge locked: the appliance's own, if it was brought up before."""
+    built = machine.docker("images", "--format", "{{.Repository}}:{{.Tag}}", "casemate/lockdown")
+    if built.stdout:
+        return built.stdout.split()[0]
     build_lockdown(machine, LOCKDOWN)
     return LOCKDOWN
 
@@ -117,4 +120,5 @@ def appliance(machine: Machine, model_server_image: str) -> Iterator[ContainerAp
     made.up()
     yield made
     done = made.casemate("down")
+    made.forget()
     assert done.returncode == 0, done.stdout + done.stderr

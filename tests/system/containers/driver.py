@@ -1,6 +1,7 @@
 """Drives an appliance that runs as containers on the tests' machine, through its own commands."""
 
 import json
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,3 +97,8 @@ class ContainerAppliance:
         found = {name: self.containers.container(name) for name in ALL_SERVICES}
         told = json.loads(self.machine.docker("inspect", *found.values()).stdout)
         return dict(zip(found, told, strict=True))
+
+    def forget(self) -> None:
+        """Removes its programs, which no later run uses."""
+        shutil.rmtree(self.home / "envs", ignore_errors=True)
+        shutil.rmtree(self.home / "containers" / "wheels", ignore_errors=True)

@@ -71,17 +71,21 @@ class Dockerd:
 def set_up_machine() -> None:
     """What an engine leaves outside its own folders goes into memory that ends with the namespace.
 
-    dockerd keeps a key under /etc/docker, containerd its shims' sockets under /run.
+    dockerd keeps a key under /etc/docker; containerd leaves folders under /opt and its shims'
+    sockets under /run.
     """
-    for folder in ("/run", "/etc/docker"):
-        if Path(folder).is_dir():
-            subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
+    for folder in ("/etc", "/opt"):
+        above, work = Path(f"/run/above{folder}"), Path(f"/run/work{folder}")
+        above.mkdir(parents=True)
+        work.mkdir(parents=True)
+        layers = f"lowerdir={folder},upperdir={above},workdir={work}"
+        subprocess.run(["mount", "-t", "overlay", "overlay", "-o", layers, folder], check=True)
     # Its resolver is a service of its own, as on many machines. Some engines ask such a one from
     # the host's side, so it is the one by which a container's questions get furthest.
-    resolver = Path("/run/resolv.conf")
+    resolver = Path("/etc/resolv.conf")
+    resolver.unlink(missing_ok=True)
     resolver.write_text("nameserver 127.0.0.1\n")
-    here = Path("/etc/resolv.conf").resolve()
-    subprocess.run(["mount", "--bind", str(resolver), str(here)], check=True)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1")
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -99,7 +100,14 @@ class Machine:
             *("dockerd", "--config-file", str(config), "--host", f"unix://{self.socket}"),
             *("--pidfile", str(self.folder / "docker.pid")),
             *("--data-root", str(self.folder / "data"), "--exec-root", str(self.folder / "exec")),
-            *("--storage-driver", "overlay2", "--exec-opt", "native.cgroupdriver=cgroupfs"),
+            *(
+                "--log-level",
+                "warn",
+                "--storage-driver",
+                "overlay2",
+                "--exec-opt",
+                "native.cgroupdriver=cgroupfs",
+            ),
             # Both keep to what a machine within a machine may do.
             *("--cgroup-parent", f"/{self.cgroup}", "--oom-score-adjust", "0"),
             *self.options,
@@ -111,6 +119,8 @@ class Machine:
         Raises:
             NoEngineError: it ended or did not answer; carries the end of its log.
         """
+        # One that was killed left its number, which may be another process's by now.
+        (self.folder / "docker.pid").unlink(missing_ok=True)
         self.tell("start")
         deadline = time.monotonic() + ENGINE_WITHIN_S
         while self.docker("info", check=False).returncode != 0:
@@ -199,6 +209,12 @@ class Machine:
             self._helpers.clear()
         for folder in self._cgroup_folders():
             folder.rmdir()
+
+    def throw_away(self) -> None:
+        """Switches it off and removes what its engine kept: gigabytes, where logs stay."""
+        self.switch_off()
+        for name in ("data", "exec"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def _cgroup_folders(self) -> Iterator[Path]:
         """The empty groups that containers leave, the deepest first."""

@@ -7,6 +7,7 @@ and knows those it needs. Standard library only.
 import argparse
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +16,7 @@ from typing import Any
 WORDS = ("Yes", ",", " from", " the", " stand", "-", "in", ".")
 USAGE = {"prompt_tokens": 7, "completion_tokens": len(WORDS), "total_tokens": 7 + len(WORDS)}
 PACE_S = 0.02
+BROKEN = "broken-model"
 
 
 def parse() -> argparse.Namespace:
@@ -113,6 +115,8 @@ class Handler(BaseHTTPRequestHandler):
 
 def main() -> None:
     options = parse()
+    if options.served_model_name == BROKEN:
+        sys.exit("the stand-in was told to end")
     Handler.model, Handler.key = options.served_model_name, os.environ["VLLM_API_KEY"]
     ThreadingHTTPServer.daemon_threads = True
     ThreadingHTTPServer((options.host, options.port), Handler).serve_forever()
