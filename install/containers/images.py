@@ -3,7 +3,7 @@
 import re
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -171,14 +171,21 @@ class Images:
             return DiskFullError(_full(self._root_folder))
         return BuildError(wanted.recipe.service, said)
 
-    def forget(self, tags: Sequence[str]) -> None:
-        """Removes images that nothing of this home is made from any more, unless in use."""
-        for tag in tags:
-            try:
-                self._client.images.remove(tag)
-            except APIError as cause:
-                if cause.status_code not in {CONFLICT, NOT_FOUND}:
-                    raise
+    def forget_all_but(self, tags: Collection[str]) -> None:
+        """Removes the images that were built for this home and are not used by it any more."""
+        label = {"label": f"{LABEL}={self._home}"}
+        for image in self._client.api.images(filters=label):
+            for tag in image["RepoTags"] or ():
+                if tag.startswith(f"{REPOSITORY}/") and tag not in tags:
+                    self._forget(tag)
+
+    def _forget(self, tag: str) -> None:
+        try:
+            self._client.images.remove(tag)
+        except APIError as cause:
+            # Another home's container may run it.
+            if cause.status_code not in {CONFLICT, NOT_FOUND}:
+                raise
 
 
 @dataclass(slots=True)

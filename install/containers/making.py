@@ -7,7 +7,7 @@ from pathlib import Path
 from install.config import Config, write_private
 from install.containers.contexts import Recipe, Wheels
 from install.containers.gpus import Device
-from install.containers.images import REPOSITORY, Images, Say, Wanted
+from install.containers.images import Images, Say, Wanted
 from install.containers.project import LOCKDOWN, POSTGRES, POSTGRES_IMAGE, has_postgres, sources
 from install.containers.wheels import Shelf
 from install.environments import LOCKS
@@ -133,12 +133,6 @@ class Maker:
     def _bytes(self, wanted: Wanted) -> int:
         name = wanted.recipe.service
         return BUILD_BYTES.get(name) or BUILD_BYTES[f"{name} {self.device.kind}"]
-
-
-def replaced(before: dict[str, str], now: dict[str, str]) -> list[str]:
-    """The images of ours that were used before and are not any more."""
-    gone = set(before.values()) - set(now.values())
-    return sorted(tag for tag in gone if tag.startswith(f"{REPOSITORY}/"))
 
 
 def _counted(wheels: list[Wheels]) -> str:

@@ -175,15 +175,6 @@ def services_file(places: Places) -> Path:
     return places.containers / "services.json"
 
 
-def written_tags(places: Places) -> dict[str, str]:
-    """The image of each service as it was last written; empty before the first time."""
-    try:
-        found = json.loads(services_file(places).read_text("utf-8"))["services"]
-        return {name: each["image"] for name, each in found.items() if "image" in each}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-
-
 def gpus_file(places: Places) -> Path:
     """The override that hands GPUs to the model server; there only when it gets one."""
     return places.containers / "gpus.yaml"

@@ -52,14 +52,14 @@ class Converter:
     def _convert(self, scratch: Path, ref: str) -> None:
         # Files that the container writes are then this user's; a rootless engine's root is.
         user = "0:0" if self.is_rootless else f"{os.getuid()}:{os.getgid()}"
-        words = ["python3", "-m", "model_server", "convert", "/work/starter.gguf", f"/work/{ref}"]
+        words = ["python3", "-m", "model_server", "convert", "/model/starter.gguf", f"/model/{ref}"]
         try:
             self.client.containers.run(
                 self.image,
                 words,
                 entrypoint=[],
                 user=user,
-                volumes={str(scratch): {"bind": "/work", "mode": "rw"}},
+                volumes={str(scratch): {"bind": "/model", "mode": "rw"}},
                 network_mode="none",
                 read_only=True,
                 tmpfs={"/tmp": "size=256m"},  # noqa: S108  # inside the container

@@ -8,7 +8,7 @@ from dataclasses import replace
 from install import bootstrap, config, contents, locking, preflight, up, weights
 from install.config import Config
 from install.containers import engine as engines
-from install.containers import filling, gpus, machine, making, operating, project, served
+from install.containers import filling, gpus, machine, operating, project, served
 from install.containers.filling import Filler
 from install.containers.images import Images, connect
 from install.containers.making import Maker
@@ -125,7 +125,7 @@ class Work:
             if isinstance(cause, InterruptError):
                 raise InterruptError(TAKEN_DOWN) from None
             raise
-        self._images.forget(making.replaced(self._tags_before, tags))
+        self._images.forget_all_but(tags.values())
         return done
 
     def restarted(self) -> tuple[str, ...]:
@@ -139,7 +139,6 @@ class Work:
         )
 
     def _make_images(self) -> dict[str, str]:
-        self._tags_before = project.written_tags(self._places)
         shelf = Shelf(
             cache=self._places.containers / "wheels",
             builder=bootstrap.services_environment(self._places),
