@@ -40,7 +40,7 @@ from tests.bench.loads import (
 from tests.bench.peers.environments import PeerUnavailableError, default_cache
 from tests.bench.peers.programs import PEERS
 from tests.bench.processes import Cores, allowed_cores
-from tests.bench.report import LABELS, ROWS, row_values, summary
+from tests.bench.report import LABELS, ROWS, load_of, row_values, summary
 from tests.bench.ways import NotForwardedError, Starter, Way, check, served_by
 from tests.conftest import a_free_port
 
@@ -194,11 +194,17 @@ def chart(results: dict[str, Any]) -> str:
     panels = []
     for row, unit in CHARTED:
         values = row_values(results, row)
-        shown = {LABELS[way]: drawable(value) for way, value in values.items() if way != "direct"}
+        shown = {
+            LABELS[way] + ("" if load_of(results, row, way) == row.load else "†"): drawable(value)
+            for way, value in values.items()
+            if way != "direct"
+        }
         title = row.title.format(**results["load"]).rpartition(", ")[0] or row.title
         panels.append(Panel(title=title, unit=unit, values=shown, ours=LABELS["gateway"]))
-    rounds = len(results["rounds"])
-    return draw(panels, heading=f"Median of {rounds} rounds; the line is their range.")
+    heading = f"Median of {len(results['rounds'])} rounds; the line is their range."
+    if any(name.endswith("†") for panel in panels for name in panel.values):
+        heading += f" † with {results['load']['slow_paced_streams']} streams, which it bears."
+    return draw(panels, heading=heading)
 
 
 def main() -> None:

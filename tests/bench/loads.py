@@ -16,7 +16,6 @@ PACE_MS = 20
 PACED, SLOW_PACED, CROWD = 50, 10, 400
 
 Figures = dict[str, float | bool]
-Measure = Callable[[Way, float], Awaitable[Figures]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +28,15 @@ class Bench:
         return cpu_s(self.mock_pid) + time.process_time()
 
 
+Measure = Callable[[Bench, Way, float], Awaitable[Figures]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """One load; `for_slow` says whether it is one that slow ways can bear."""
 
     name: str
-    measure: Callable[[Bench, Way, float], Awaitable[Figures]]
+    measure: Measure
     for_slow: bool | None = None
 
     def takes(self, way: Way, ways: Sequence[Way]) -> bool:
@@ -101,7 +103,7 @@ async def whole(bench: Bench, way: Way, seconds: float) -> Figures:
     }
 
 
-def at_rate(per_s: int) -> Callable[[Bench, Way, float], Awaitable[Figures]]:
+def at_rate(per_s: int) -> Measure:
     """Latency at a fixed rate."""
 
     async def measure(bench: Bench, way: Way, seconds: float) -> Figures:
@@ -119,7 +121,7 @@ def at_rate(per_s: int) -> Callable[[Bench, Way, float], Awaitable[Figures]]:
     return measure
 
 
-def paced_streams(count: int) -> Callable[[Bench, Way, float], Awaitable[Figures]]:
+def paced_streams(count: int) -> Measure:
     """Streams at once, each at its pace."""
 
     async def measure(bench: Bench, way: Way, seconds: float) -> Figures:
