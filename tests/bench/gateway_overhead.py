@@ -40,7 +40,7 @@ from tests.bench.loads import (
 from tests.bench.peers.environments import PeerUnavailableError, default_cache
 from tests.bench.peers.programs import PEERS
 from tests.bench.processes import Cores, allowed_cores
-from tests.bench.report import LABELS, ROWS, load_of, row_values, summary
+from tests.bench.report import LABELS, ORDER, ROWS, load_of, row_values, summary
 from tests.bench.ways import NotForwardedError, Starter, Way, check, served_by
 from tests.conftest import a_free_port
 
@@ -65,7 +65,9 @@ async def start_ways(
     ways = [await starter.direct(), await starter.pipe(), await starter.gateway()]
     left_out: dict[str, str] = {}
     served = served_by(starter.mock_port)
-    for peer in PEERS if chosen.peers else ():
+    for peer in PEERS:
+        if not chosen.peers or (chosen.only and peer.name not in chosen.only):
+            continue
         say(f"starting {peer.name} {peer.version}")
         try:
             way = await starter.peer(peer, chosen.cache)
@@ -166,7 +168,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--peers", action="store_true", help="measure other gateways too")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (5)")
     parser.add_argument("--seconds", type=float, default=4, help="of each load in a round (4)")
-    parser.add_argument("--only", nargs="+", metavar="WAY", help="measure these ways and `direct`")
+    parser.add_argument("--only", nargs="+", choices=ORDER, help="measure these ways and `direct`")
     names = [load.name for load in LOADS]
     parser.add_argument("--loads", nargs="+", choices=names, help="measure under these loads")
     parser.add_argument("--cache", type=Path, default=default_cache(), help="where peers go")

@@ -141,6 +141,8 @@ def table(results: Results) -> str:
     ]
     for row in ROWS:
         values = row_values(results, row)
+        if not values:
+            continue
         cells = [
             _cell(values[way], row.digits) + _mark(results, row, way) if way in values else ""
             for way in ways
