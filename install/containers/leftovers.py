@@ -48,9 +48,11 @@ class Sweeper:
         """Sweeps until nothing more comes for a while."""
         until = self.clock() + PATIENCE_S
         quiet_since = self.clock()
-        while self.clock() < min(until, quiet_since + SETTLED_S):
+        while True:
             if self.sweep():
                 quiet_since = self.clock()
+            if self.clock() >= min(until, quiet_since + SETTLED_S):
+                return
             self.sleep(POLL_S)
 
     def _remove_images(self, filters: dict[str, str | bool]) -> int:

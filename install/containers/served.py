@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import docker
-from docker.errors import ContainerError, DockerException
+from docker.errors import DockerException
 
 from install import environments, weights
 from install.config import write_private
@@ -20,6 +20,7 @@ from install.progress import Step, size
 from install.weights import Model
 
 INSIDE = "/var/lib/casemate/models"
+CONVERT = "model_server convert"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +55,10 @@ class Converter:
         user = "0:0" if self.is_rootless else f"{os.getuid()}:{os.getgid()}"
         words = ["python3", "-m", "model_server", "convert", "/model/starter.gguf", f"/model/{ref}"]
         try:
-            self.client.containers.run(
+            container = self.client.containers.run(
                 self.image,
                 words,
+                detach=True,
                 entrypoint=[],
                 user=user,
                 volumes={str(scratch): {"bind": "/model", "mode": "rw"}},
@@ -66,16 +68,16 @@ class Converter:
                 cap_drop=["ALL"],
                 security_opt=["no-new-privileges:true"],
                 init=True,
-                remove=True,
-                stderr=True,
             )
-        except ContainerError as cause:
-            said = bytes(cause.stderr or b"").decode("utf-8", "replace")
-            what = "model_server convert"
-            raise SetUpCommandError(what, " ".join(said.split())[-600:]) from cause
+            try:
+                status = container.wait()["StatusCode"]
+                said = container.logs(tail=5).decode("utf-8", "replace")
+            finally:
+                container.remove(force=True)
         except DockerException as cause:
-            what = "model_server convert"
-            raise SetUpCommandError(what, " ".join(str(cause).split())[-600:]) from cause
+            raise SetUpCommandError(CONVERT, " ".join(str(cause).split())[-600:]) from cause
+        if status != 0:
+            raise SetUpCommandError(CONVERT, " ".join(said.split())[-600:])
 
 
 def check_folder(folder: Path) -> None:

@@ -215,13 +215,14 @@ class Work:
         def say(line: str) -> None:
             step.detail = line
 
-        before = {each.identity: each.restarts for each in self._containers.services().values()}
+        before = {each.identity: each.restarts for each in self._before.values()}
         return Waiting(containers=self._containers, wanted=wanted, before=before, say=say)
 
     def _undo(self, here: Project | None) -> None:
         """Takes down what this run started; what ran before goes on."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
+        self._images.sweep()
         self._containers.remove_one_offs()
         ran = {name for name, each in self._before.items() if each.is_up}
         new = [name for name in self._containers.services() if name not in ran]
