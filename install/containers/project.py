@@ -93,7 +93,7 @@ class Project:
         """Runs a command to its end; `watch` is called meanwhile and may end it by raising."""
         # In a session of its own, Ctrl-C reaches this program alone, which then ends it in order.
         with subprocess.Popen(
-            self.command("--progress", "plain", *words),
+            self.command("--progress", "quiet", *words),
             env=self.environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -135,9 +135,18 @@ class Project:
     def set_up(
         self, service: str, words: list[str], stdin: str
     ) -> subprocess.CompletedProcess[str]:
-        """Runs `python3 -m WORDS` in a container of its own that is removed at once."""
+        """Runs `python3 -m WORDS` in a container of its own that is removed at once.
+
+        Raises:
+            InstallError: the engine did not start it.
+        """
         one_shot = ["run", "--rm", "--no-deps", "-T", "--pull", "never", service]
-        return self.run(*one_shot, "python3", "-m", *words, stdin=stdin)
+        done = self.run(*one_shot, "python3", "-m", *words, stdin=stdin)
+        # Then it is the engine that refuses, and the command never began.
+        if done.returncode != 0 and "error response from daemon" in done.stderr.lower():
+            what = "run"
+            raise failures.explained(what, done.stderr)
+        return done
 
 
 def _end(process: subprocess.Popen[str]) -> None:

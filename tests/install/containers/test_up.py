@@ -11,6 +11,7 @@ from install.containers import project, states, up
 from install.containers.errors import (
     BuildError,
     GpuMissingError,
+    NetworkError,
     PortTakenError,
     UnhealthyError,
 )
@@ -213,3 +214,11 @@ def test_up_status_logs_users_and_down_as_a_person_types_them(
     assert casemate("status")[0] == 3
     assert casemate("users", "create", "anna")[0] == 3
     assert casemate("down")[1] == "Nothing was running.\n"
+
+
+def test_a_network_that_cannot_be_made_is_told_as_one(go_up: GoUp, engine: FakeEngine) -> None:
+    said = "Error response from daemon: could not find an available IPv4 address pool"
+    engine.broken["run"] = (1, said)
+    with pytest.raises(NetworkError, match="no addresses left"):
+        go_up()
+    assert engine.containers == {}
