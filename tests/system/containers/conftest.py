@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.containers.driver import ContainerAppliance
-from tests.system.containers.idle import Compose, idle, resolved
+from tests.system.containers.idle import IDLE_PORTS, Compose, idle, resolved
 from tests.system.containers.images import build_lockdown, build_model_server
 from tests.system.containers.machine import Machine
 from tests.system.containers.outside import HostService, Notes, Outside
@@ -86,7 +86,8 @@ def lockdown_image(machine: Machine) -> str:
 @pytest.fixture(scope="session")
 def compose(machine: Machine, lockdown_image: str) -> Compose:
     """compose.yaml with restless containers in it, open to all that may ask."""
-    found = resolved(machine, CASEMATE_LISTEN=EVERYWHERE, CASEMATE_EDGE_BRIDGE=BRIDGE)
+    ports = {f"CASEMATE_{name.upper()}_PORT": str(port) for name, port in IDLE_PORTS.items()}
+    found = resolved(machine, CASEMATE_LISTEN=EVERYWHERE, CASEMATE_EDGE_BRIDGE=BRIDGE, **ports)
     made = idle(found, machine.base_image)
     made["services"]["lockdown"]["image"] = lockdown_image
     return made

@@ -38,6 +38,9 @@ COMPOSE_FILE = CLONE / "compose.yaml"
 SERVICES = ("instance", "gateway", "model-server")
 PORTS = {"instance": 8080, "gateway": 5052, "model-server": 8000}
 PUBLISHED = ("instance", "gateway")
+
+# Where the idle project publishes them, beside an appliance with the usual ports.
+IDLE_PORTS = {"instance": 18080, "gateway": 15052}
 RESTLESS = (Path(__file__).parent / "restless.py").read_text()
 GOALS = json.dumps([ADDRESS, FAR, FAR_V6, MACHINE_ADDRESS, MACHINE_ADDRESS_V6])
 LEFT_OUT = ("build", "healthcheck", "secrets", "environment")
@@ -126,7 +129,8 @@ class Containers:
     def attempts(self, service: str) -> list[Attempt]:
         """The ways out, to the host, and through the host to published ports."""
         hosts = self.host_addresses()
-        doors = [attempt("tcp", each, PORTS[one]) for each in hosts for one in PUBLISHED]
+        ports = [*IDLE_PORTS.values(), *(PORTS[one] for one in PUBLISHED)]
+        doors = [attempt("tcp", each, port) for each in hosts for port in ports]
         if service not in PUBLISHED:
             doors += [attempt("tcp", self.edge_address(one), PORTS[one]) for one in PUBLISHED]
         return [

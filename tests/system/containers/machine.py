@@ -98,16 +98,11 @@ class Machine:
         config.write_text("{}")
         return [
             *("dockerd", "--config-file", str(config), "--host", f"unix://{self.socket}"),
-            *("--pidfile", str(self.folder / "docker.pid")),
-            *("--data-root", str(self.folder / "data"), "--exec-root", str(self.folder / "exec")),
-            *(
-                "--log-level",
-                "warn",
-                "--storage-driver",
-                "overlay2",
-                "--exec-opt",
-                "native.cgroupdriver=cgroupfs",
-            ),
+            # What it notes of running processes ends with them: to another machine on the same
+            # data, their numbers would be those of others.
+            *("--pidfile", "/run/docker.pid", "--exec-root", "/run/docker"),
+            *("--data-root", str(self.folder / "data"), "--log-level", "warn"),
+            *("--storage-driver", "overlay2", "--exec-opt", "native.cgroupdriver=cgroupfs"),
             # Both keep to what a machine within a machine may do.
             *("--cgroup-parent", f"/{self.cgroup}", "--oom-score-adjust", "0"),
             *self.options,
@@ -119,8 +114,6 @@ class Machine:
         Raises:
             NoEngineError: it ended or did not answer; carries the end of its log.
         """
-        # One that was killed left its number, which may be another process's by now.
-        (self.folder / "docker.pid").unlink(missing_ok=True)
         self.tell("start")
         deadline = time.monotonic() + ENGINE_WITHIN_S
         while self.docker("info", check=False).returncode != 0:
@@ -213,8 +206,7 @@ class Machine:
     def throw_away(self) -> None:
         """Switches it off and removes what its engine kept: gigabytes, where logs stay."""
         self.switch_off()
-        for name in ("data", "exec"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
+        shutil.rmtree(self.folder / "data", ignore_errors=True)
 
     def _cgroup_folders(self) -> Iterator[Path]:
         """The empty groups that containers leave, the deepest first."""

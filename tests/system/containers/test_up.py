@@ -21,6 +21,12 @@ def is_ready(appliance: ContainerAppliance) -> bool:
     return bool(appliance.status()["state"] == "ready")
 
 
+@pytest.fixture(autouse=True)
+def ready(appliance: ContainerAppliance) -> None:
+    """Whatever other tests did to its engine."""
+    wait_until(lambda: is_ready(appliance), BACK_WITHIN_S)
+
+
 def kept(home: Path) -> dict[str, str]:
     """What must never be made twice."""
     folders = (home / "credentials", home / "containers" / "secrets")
