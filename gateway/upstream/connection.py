@@ -139,7 +139,7 @@ class Connection(asyncio.Protocol):
                 return
             stalled, self._stalled = self._stalled, None
             await stalled
-            if self._transport is not None:
+            if self._transport is not None and not self._transport.is_closing():
                 self._transport.resume_reading()
 
     def close(self) -> None:
