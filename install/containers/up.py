@@ -3,6 +3,8 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from install import bootstrap, config, contents, locking, preflight, up, weights
@@ -77,6 +79,18 @@ def run(places: Places, options: UpOptions, display: Display) -> Outcome:
     )
 
 
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Lets no signal break off the block: what is being taken down is taken down whole."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 class Work:
     """The steps of one `up --compose` after the program's environment is there."""
 
@@ -121,7 +135,8 @@ class Work:
             done = self._fill(here, tags)
             self._start(here)
         except BaseException as cause:
-            self._undo(here)
+            with undisturbed():
+                self._undo(here)
             if isinstance(cause, InterruptError):
                 raise InterruptError(TAKEN_DOWN) from None
             raise
@@ -220,8 +235,6 @@ class Work:
 
     def _undo(self, here: Project | None) -> None:
         """Takes down what this run started; what ran before goes on."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
         self._images.sweep()
         self._containers.remove_one_offs()
         ran = {name for name, each in self._before.items() if each.is_up}

@@ -1,5 +1,6 @@
 import io
 import json
+import signal
 import socket
 from pathlib import Path
 
@@ -222,3 +223,11 @@ def test_a_network_that_cannot_be_made_is_told_as_one(go_up: GoUp, engine: FakeE
     with pytest.raises(NetworkError, match="no addresses left"):
         go_up()
     assert engine.containers == {}
+
+
+def test_signals_are_dealt_with_again_after_a_failure(go_up: GoUp, engine: FakeEngine) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    engine.broken["run"] = (1, "broken")
+    with pytest.raises(SetUpCommandError):
+        go_up()
+    assert signal.getsignal(signal.SIGTERM) is before
