@@ -30,6 +30,15 @@ class EngineUnfitError(InstallError):
     exit_code = UNFIT
 
 
+class EngineFailedError(InstallError):
+    """The engine refused a request, or stopped answering in the middle of the work."""
+
+    code = "engine_failed"
+
+    def __init__(self, said: str) -> None:
+        super().__init__(f"The engine failed: {said}")
+
+
 class ComposeMissingError(InstallError):
     """The compose plugin is missing or too old."""
 

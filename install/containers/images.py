@@ -12,6 +12,7 @@ import docker
 from docker.errors import APIError, DockerException, ImageNotFound
 from requests.exceptions import RequestException
 
+from install.containers.client import said, translated
 from install.containers.contexts import Recipe, Wheels
 from install.containers.errors import BuildError, DiskFullError, ImageMissingError
 from install.containers.leftovers import CONFLICT, LABEL, NOT_FOUND, Sweeper
@@ -22,19 +23,12 @@ from install.release import release
 REPOSITORY = "casemate"
 MADE_FROM = "casemate.made-from"
 NO_SPACE = "no space left on device"
-# A build waits for pip, which unpacks gigabytes; a pull for a slow line.
-TIMEOUT_S = 3600
 # With less, a broken connection during a build means a full disk.
 FULL_BYTES = 50_000_000
 
 LONGEST_STEP = 60
 
 Say = Callable[[str], None]
-
-
-def connect(address: str) -> docker.DockerClient:
-    """The library's client for an engine that was found to answer."""
-    return docker.DockerClient(base_url=address, version="auto", timeout=TIMEOUT_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +73,11 @@ class Images:
 
     def id_of(self, name: str) -> str | None:
         """The digest of an image that is here."""
-        try:
-            return str(self._client.images.get(name).id)
-        except ImageNotFound:
-            return None
+        with translated():
+            try:
+                return str(self._client.images.get(name).id)
+            except ImageNotFound:
+                return None
 
     def pull(self, name: str, say: Say) -> None:
         """Gets an image from its registry.
@@ -95,7 +90,7 @@ class Images:
         try:
             self._client.images.pull(name)
         except (DockerException, RequestException) as cause:
-            reason = _said(cause)
+            reason = said(cause)
             if NO_SPACE in reason:
                 raise DiskFullError(_full(self._root_folder)) from cause
             raise ImageMissingError(name, reason) from cause
@@ -122,7 +117,8 @@ class Images:
 
     def sweep(self) -> None:
         """Removes what builds for this home left that were killed."""
-        self._sweeper.sweep()
+        with translated():
+            self._sweeper.sweep()
 
     def build(self, wanted: Wanted, wheels: Wheels, say: Say) -> None:
         """Builds one image; whatever a failed or interrupted build left is removed again.
@@ -138,7 +134,7 @@ class Images:
             for line in self._lines(wanted, wheels):
                 log.take(line)
         except (DockerException, RequestException) as cause:
-            failure = self._failure(wanted, _said(cause))
+            failure = self._failure(wanted, said(cause))
             self._sweeper.after_failure()
             raise failure from cause
         except (InstallError, InterruptError):
@@ -174,10 +170,11 @@ class Images:
     def forget_all_but(self, tags: Collection[str]) -> None:
         """Removes the images that were built for this home and are not used by it any more."""
         label = {"label": f"{LABEL}={self._home}"}
-        for image in self._client.api.images(filters=label):
-            for tag in image["RepoTags"] or ():
-                if tag.startswith(f"{REPOSITORY}/") and tag not in tags:
-                    self._forget(tag)
+        with translated():
+            for image in self._client.api.images(filters=label):
+                for tag in image["RepoTags"] or ():
+                    if tag.startswith(f"{REPOSITORY}/") and tag not in tags:
+                        self._forget(tag)
 
     def _forget(self, tag: str) -> None:
         try:
@@ -206,11 +203,6 @@ class BuildLog:
         if "error" in line:
             told = [each for each in self._last if "rror" in each]
             self.error = " ".join([*told, str(line["error"])])[-600:]
-
-
-def _said(cause: Exception) -> str:
-    explanation = cause.explanation if isinstance(cause, APIError) else None
-    return " ".join(str(explanation or cause).split())[-400:]
 
 
 def _full(folder: Path) -> str:

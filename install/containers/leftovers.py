@@ -6,10 +6,12 @@ is ours, also after a run that was killed.
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import docker
-from docker.errors import APIError
+from docker.errors import APIError, DockerException
+from requests.exceptions import RequestException
 
 LABEL = "casemate.built-for"
 CONFLICT = 409
@@ -45,7 +47,11 @@ class Sweeper:
         return count
 
     def after_failure(self) -> None:
-        """Sweeps until nothing more comes for a while."""
+        """Sweeps until nothing more comes for a while; an engine that is away is left alone."""
+        with suppress(DockerException, RequestException):
+            self._sweep_until_settled()
+
+    def _sweep_until_settled(self) -> None:
         until = self.clock() + PATIENCE_S
         quiet_since = self.clock()
         while True:

@@ -9,10 +9,10 @@ from pathlib import Path
 from install.config import Config
 from install.containers import engine as engines
 from install.containers import machine, project
+from install.containers.client import connect
 from install.containers.engine import Engine
 from install.containers.errors import EngineForbiddenError, EngineMissingError
 from install.containers.filling import MODEL_URL
-from install.containers.images import connect
 from install.containers.project import LOCKDOWN, NAMES, Project
 from install.containers.states import Container, Containers
 from install.errors import SettingError, StoppedError

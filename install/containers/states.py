@@ -2,7 +2,8 @@
 
 import io
 import tarfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,7 @@ import docker
 from docker.errors import DockerException, NotFound
 from requests.exceptions import RequestException
 
+from install.containers.client import translated
 from install.containers.errors import UnhealthyError
 from install.containers.machine import PROJECT_LABEL
 from install.readiness import MODEL_ATTEMPTS, POLL_S, Clock
@@ -73,22 +75,24 @@ class Containers:
 
     def _list(self, *, one_off: bool) -> list[Any]:
         labels = [f"{PROJECT_LABEL}={self._project}", f"{ONE_OFF_LABEL}={one_off}"]
-        found: list[Any] = self._client.containers.list(
-            all=True, filters={"label": labels}, ignore_removed=True
-        )
+        with translated():
+            found: list[Any] = self._client.containers.list(
+                all=True, filters={"label": labels}, ignore_removed=True
+            )
         return found
 
     def remove_one_offs(self) -> None:
         """Removes what interrupted single commands left."""
         for each in self._list(one_off=True):
-            try:
+            with translated(), suppress(NotFound):
                 each.remove(force=True)
-            except NotFound:
-                continue
 
     def last_lines(self, container: Container, *, count: int = LOG_LINES) -> list[str]:
-        """The end of a container's log."""
-        said: bytes = self._client.api.logs(container.identity, tail=count)
+        """The end of a container's log; nothing for one that is gone by now."""
+        try:
+            said: bytes = self._client.api.logs(container.identity, tail=count)
+        except (DockerException, RequestException):
+            return []
         return said.decode("utf-8", "replace").splitlines()
 
     def read_file(self, container: Container, path: str) -> bytes | None:
@@ -150,8 +154,16 @@ class Waiting:
         while not self.look(waited_s=self.clock.now() - began):
             self.clock.sleep(POLL_S)
 
-    def look(self, *, waited_s: float = 0.0) -> bool:
-        """Looks once; returns whether all are healthy.
+    def look_at_new(self) -> None:
+        """Looks once, while those that ran before may be about to be replaced.
+
+        Raises:
+            UnhealthyError: a new one is lost.
+        """
+        self.look(spared=self.before)
+
+    def look(self, *, waited_s: float = 0.0, spared: Collection[str] = ()) -> bool:
+        """Looks once; returns whether all are healthy, those that are `spared` or not.
 
         Raises:
             UnhealthyError: one is lost, or took longer than it may.
@@ -164,7 +176,7 @@ class Waiting:
         self.say(" · ".join([*told, *(f"{name} {word}" for name, word in words.items())]))
         for name, patience_s in self.wanted.items():
             container = found.get(name)
-            if container is None:
+            if container is None or container.identity in spared:
                 continue
             lost = self._lost(container) or (name == MODEL_SERVER and _failed(container, models))
             if lost or (waited_s > patience_s and words[name] != "ready"):
@@ -190,7 +202,8 @@ class Waiting:
         return container.status != "running" or container.restarts > was
 
     def _lost(self, container: Container) -> str:
-        if container.health == "unhealthy":
+        # The engine calls one that it stops unhealthy, too.
+        if container.status == "running" and container.health == "unhealthy":
             return "unhealthy"
         tries = container.restarts - self.before.get(container.identity, 0)
         if tries >= RESTARTS:

@@ -11,14 +11,15 @@ from install import bootstrap, config, contents, locking, preflight, up, weights
 from install.config import Config
 from install.containers import engine as engines
 from install.containers import filling, gpus, machine, operating, project, served
+from install.containers.client import connect
 from install.containers.filling import Filler
-from install.containers.images import Images, connect
+from install.containers.images import Images
 from install.containers.making import Maker
 from install.containers.project import LOCKDOWN, NAMES, POSTGRES, Project
 from install.containers.states import Containers, Waiting
 from install.containers.wheels import Shelf
 from install.contents import Contents
-from install.errors import InterruptError, SetUpCommandError
+from install.errors import InstallError, InterruptError, SetUpCommandError
 from install.options import UpOptions
 from install.places import Places, make_folders
 from install.progress import CONTAINER_STEPS, Display, Step
@@ -136,7 +137,10 @@ class Work:
             self._start(here)
         except BaseException as cause:
             with undisturbed():
-                self._undo(here)
+                try:
+                    self._undo(here)
+                except InstallError as second:
+                    self._display.note(f"Not all could be taken down again. {second.sentence}")
             if isinstance(cause, InterruptError):
                 raise InterruptError(TAKEN_DOWN) from None
             raise
@@ -217,7 +221,7 @@ class Work:
         with self._display.step(CONTAINER_STEPS[6]) as step:
             waiting = self._waiting(step, wanted)
             # It waits itself for what others depend on, so it is watched meanwhile.
-            here.do("up", "--detach", "--no-build", "--pull", "never", watch=waiting.look)
+            here.do("up", "--detach", "--no-build", "--pull", "never", watch=waiting.look_at_new)
             anew = self.restarted()
             step.result = f"started anew: {', '.join(anew)}" if anew else "all run as they did"
         with self._display.step(CONTAINER_STEPS[7]) as step:

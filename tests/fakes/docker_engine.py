@@ -239,7 +239,9 @@ class Surface(BaseHTTPRequestHandler):
         engine, url = self.engine, urlsplit(self.path)
         path = re.sub(r"^/v[\d.]+/", "/", url.path)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
-        if path in {"/version", "/info"}:
+        if engine.info.get("is_away"):
+            self.answer({"message": "shutting down"}, 503)
+        elif path in {"/version", "/info"}:
             self.answer(engine.version if path == "/version" else engine.info)
         elif path == "/containers/json":
             self.answer([_listed(each) for each in _chosen(engine.containers.values(), query)])

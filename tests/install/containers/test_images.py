@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 
 from install.containers import images as module
+from install.containers.client import connect
 from install.containers.contexts import Recipe
 from install.containers.errors import BuildError, DiskFullError, ImageMissingError
-from install.containers.images import Images, Wanted, connect
+from install.containers.images import Images, Wanted
 from tests.fakes.docker_engine import FakeEngine
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from install.containers import served
-from install.containers.images import connect
+from install.containers.client import connect
 from install.containers.served import Converter
 from install.environments import Environment
 from install.errors import ModelFolderError, SetUpCommandError

@@ -231,3 +231,10 @@ def test_signals_are_dealt_with_again_after_a_failure(go_up: GoUp, engine: FakeE
     with pytest.raises(SetUpCommandError):
         go_up()
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_failure_is_told_also_when_taking_down_fails_too(go_up: GoUp, engine: FakeEngine) -> None:
+    engine.broken |= {"run": (1, "the first"), "down": (1, "the second")}
+    with pytest.raises(SetUpCommandError, match="the first"):
+        go_up()
+    assert "Not all could be taken down again. `docker compose down`" in go_up.said.getvalue()
