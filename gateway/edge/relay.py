@@ -80,6 +80,9 @@ class Relay:
             status = error.status
             raise
         finally:
+            if outcome == "aborted" and tap.has_ended:
+                # The client had read to the end, and did not wait for the connection's.
+                outcome, status = "answered", exchange.status
             settled = Settled(
                 route=call.route,
                 status=status,

@@ -3,6 +3,7 @@
 import msgspec
 
 MARK = b'"usage"'
+END = b"data: [DONE]"
 
 # A frame longer than this is passed on in pieces instead of being held back whole.
 MAX_HELD_BYTES = 1024 * 1024
@@ -42,10 +43,17 @@ class UsageTap:
     def __init__(self, *, strip: bool) -> None:
         self._strip = strip
         self._held = b""
+        self._last = b""
         self.usage: Usage | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the engine has said its last event; the stream's own end may still be to come."""
+        return self._last.rstrip().endswith(END)
 
     def pass_on(self, data: bytes) -> bytes:
         """What to send now; the start of an unfinished event is held back for the next call."""
+        self._last = data
         if data[-2:] == b"\n\n" and not self._held:
             return data if MARK not in data else self._inspect(data)
         data = self._held + data

@@ -19,6 +19,7 @@ class FakeModelEndpoint:
         self.status = 200
         self.break_after: int | None = None
         self.waits = False
+        self.lingers = False
         self.separator = "\n\n"
         self.requests: list[dict[str, Any]] = []
         self.bodies: list[bytes] = []
@@ -95,6 +96,8 @@ class FakeModelEndpoint:
         if self.waits:
             await asyncio.Event().wait()
         await self._write(response, "[DONE]")
+        if self.lingers:
+            await asyncio.Event().wait()
         return response
 
     async def _write(self, response: web.StreamResponse, text: str) -> None:

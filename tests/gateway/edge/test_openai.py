@@ -93,6 +93,19 @@ async def test_a_client_that_leaves_a_stream_cancels_the_model(
     )
 
 
+async def test_a_client_that_leaves_after_the_last_event_was_answered(
+    gateway: RunningGateway, endpoint: FakeModelEndpoint
+) -> None:
+    endpoint.lingers = True
+    body = {**ASK, "stream": True}
+    async with gateway.http.stream("POST", CHAT, json=body, headers=headers(a_token())) as answer:
+        async for line in answer.aiter_lines():
+            if line == "data: [DONE]":
+                break
+    named = {"route": CHAT, "feature": "duo_chat", "provider": "shm", "model": "demo"}
+    await eventually(lambda: gateway.counted("requests_total", status="200", **named))
+
+
 async def test_a_client_that_leaves_before_the_answer_cancels_the_model(
     gateway: RunningGateway, endpoint: FakeModelEndpoint
 ) -> None:
