@@ -17,6 +17,7 @@ from install.containers.images import Images
 from install.containers.making import Maker
 from install.containers.project import LOCKDOWN, NAMES, POSTGRES, Project
 from install.containers.states import Containers, Waiting
+from install.containers.undoing import Undoing
 from install.containers.wheels import Shelf
 from install.contents import Contents
 from install.errors import InstallError, InterruptError, SetUpCommandError
@@ -240,12 +241,6 @@ class Work:
     def _undo(self, here: Project | None) -> None:
         """Takes down what this run started; what ran before goes on."""
         self._images.sweep()
-        self._containers.remove_one_offs()
-        ran = {name for name, each in self._before.items() if each.is_up}
-        new = [name for name in self._containers.services() if name not in ran]
-        if here is None or not new:
-            return
-        if ran:
-            here.run("rm", "--stop", "--force", *new)
-        else:
-            operating.take_down(here, self._containers)
+        if here is not None:
+            ran = {name for name, each in self._before.items() if each.is_up}
+            Undoing(project=here, containers=self._containers, ran=ran).undo()

@@ -34,9 +34,15 @@ SERVICES = ("lockdown", "model-server", "instance", "gateway")
 
 @pytest.fixture
 def go_up(
-    ready_home: Places, containers_config: Config, small_model: Path, engine: FakeEngine
+    ready_home: Places,
+    containers_config: Config,
+    small_model: Path,
+    engine: FakeEngine,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> "GoUp":
     assert engine.images
+    # The stand-in does nothing that it was not asked for a moment ago.
+    monkeypatch.setattr("install.containers.undoing.SETTLED_S", 0.0)
     return GoUp(ready_home, containers_config, small_model)
 
 
@@ -149,9 +155,13 @@ def test_an_interrupt_leaves_no_container(
         return done
 
     monkeypatch.setattr(project.Project, "run", interrupted)
-    monkeypatch.setattr("install.containers.operating.take_down", lambda *_: engine.close())
+    down: dict[str, list[str]] = {"--project-name": [""]}
+    monkeypatch.setattr(
+        "install.containers.operating.take_down", lambda *_: engine.run_compose(["down"], "", down)
+    )
     with pytest.raises(InterruptError, match="taken down again"):
         go_up()
+    assert engine.containers == {}
 
 
 def test_a_build_that_fails_starts_nothing_and_leaves_nothing(
