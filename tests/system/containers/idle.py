@@ -85,9 +85,20 @@ class Containers:
 
     def container(self, service: str) -> str:
         """Its name."""
-        labels = (f"project={self.project}", f"service={service}")
-        filters = [word for each in labels for word in ("-f", f"label=com.docker.compose.{each}")]
-        return self.machine.docker("ps", "-a", "-q", *filters).stdout.strip()
+        label = f"label=com.docker.compose.service={service}"
+        return "".join(self.found("ps", "-a", "-f", label))
+
+    def found(self, *words: str) -> list[str]:
+        """What a listing command of the engine finds of this project."""
+        label = f"label=com.docker.compose.project={self.project}"
+        return self.machine.docker(*words, "-q", "-f", label).stdout.split()
+
+    def remove(self) -> None:
+        """Whatever is left of it, but for volumes."""
+        for name in self.found("ps", "-a"):
+            self.machine.docker("rm", "--force", name)
+        for name in self.found("network", "ls"):
+            self.machine.docker("network", "rm", name)
 
     def execute(self, service: str, command: list[str]) -> subprocess.CompletedProcess[str]:
         return self.machine.docker("exec", self.container(service), *command)

@@ -108,7 +108,8 @@ def test_down_ends_all_in_order_and_up_finds_all_as_it_was(
     ).stdout.split()
     assert codes
     assert set(codes) <= ENDED_AS_TOLD
-    assert machine.docker("ps", "-a", "-q").stdout == ""
+    assert appliance.containers.found("ps", "-a") == []
+    assert appliance.containers.found("network", "ls") == []
     assert appliance.casemate("status").returncode == 3
     told = appliance.up()
     assert set(told["restarted"]) == {*SERVICES, "lockdown"}
