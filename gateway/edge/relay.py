@@ -75,14 +75,16 @@ class Relay:
         try:
             await self._carry(exchange, call, tap=tap)
             outcome, status = "answered", exchange.status
+        except asyncio.CancelledError:
+            if tap.has_ended:
+                # The client had read to the end, and did not wait for the connection's.
+                outcome, status = "answered", exchange.status
+            raise
         except GatewayError as error:
             outcome = "refused_by_model" if isinstance(error, RefusedByModelError) else "failed"
             status = error.status
             raise
         finally:
-            if outcome == "aborted" and tap.has_ended:
-                # The client had read to the end, and did not wait for the connection's.
-                outcome, status = "answered", exchange.status
             settled = Settled(
                 route=call.route,
                 status=status,
