@@ -40,6 +40,8 @@ class UsageTap:
     With `strip`, the event that carries only usage is taken out; every other byte is unchanged.
     """
 
+    __slots__ = ("_held", "_last", "_strip", "usage")
+
     def __init__(self, *, strip: bool) -> None:
         self._strip = strip
         self._held = b""
