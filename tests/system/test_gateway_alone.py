@@ -6,6 +6,7 @@ import subprocess
 import venv
 from pathlib import Path
 
+from install.environments import BUILD_FILES
 from tests.system.driver import CLONE
 
 LOADS = "import gateway.__main__, gateway.app, sys; print(sorted(sys.modules))"
@@ -17,7 +18,7 @@ def test_it_installs_and_loads_on_its_own(tmp_path: Path) -> None:
     constraints.write_text("\n".join(re.findall(r"^[a-z0-9-]+==\S+", lock, re.MULTILINE)))
     source = tmp_path / "source"
     source.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in BUILD_FILES:
         shutil.copy(CLONE / name, source)
     # Only this package: a distribution of the gateway alone has no other to import by mistake.
     shutil.copytree(CLONE / "gateway", source / "gateway")
