@@ -22,8 +22,15 @@ from prometheus_client import CollectorRegistry
 
 import appliance.access_tokens.tables
 import appliance.accounts.tables
+import appliance.audit.tables
+import appliance.explanations.tables
+import appliance.feature_flags.tables
 import appliance.gateway_feed.tables
-import appliance.self_hosted_models.tables  # noqa: F401  # all tables, for the metadata
+import appliance.licensing.tables
+import appliance.namespaces.tables
+import appliance.resources.tables
+import appliance.self_hosted_models.tables
+import appliance.usage.tables  # noqa: F401  # all tables, for the metadata
 from appliance.access_tokens import rest as access_tokens
 from appliance.access_tokens.errors import NoSigningKeyError
 from appliance.access_tokens.usecases import Minter

@@ -29,6 +29,8 @@ class UserRow(Row, table=True):
     state: str
     is_admin: bool
     grant_generation: int = 0
+    # Kept after unblocking: what the user held before then does not come back by itself.
+    last_blocked_at: datetime | None = None
     password_hash: str | None = None
     created_at: datetime
     updated_at: datetime

@@ -18,7 +18,8 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
     """What one access token says; times are whole seconds since the epoch.
 
     `scopes` are unit primitives, `providers` are entitlements, `flags` the feature flags that are
-    on for the user. `ns` is the one namespace the token is for, `cred` the credential it was
+    on for the user. `ns` is the id of the one namespace the token is for, `root_ns` that of the
+    top of its tree; both None for a token of the whole instance. `cred` is the credential it was
     obtained with, `gen` the user's grant generation at that moment. `client_ip` is in `forwarded`
     tokens only.
     """
@@ -36,7 +37,8 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
     providers: frozenset[str]
     use: Use
     flags: frozenset[str] = frozenset()
-    ns: str | None = None
+    ns: int | None = None
+    root_ns: int | None = None
     cred: str | None = None
     gen: int = 0
     client_ip: str | msgspec.UnsetType = msgspec.UNSET

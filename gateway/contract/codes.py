@@ -10,6 +10,7 @@ class Code(StrEnum):
     INVALID_TOKEN = "invalid_token"  # noqa: S105  # an error code, not a credential
     FEATURE_NOT_GRANTED = "feature_not_granted"
     PROVIDER_NOT_ENTITLED = "provider_not_entitled"
+    NAMESPACE_NOT_GRANTED = "namespace_not_granted"
     NOT_FOUND = "not_found"
     MODEL_NOT_FOUND = "model_not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
@@ -29,6 +30,7 @@ STATUS: dict[Code, int] = {
     Code.INVALID_TOKEN: 401,
     Code.FEATURE_NOT_GRANTED: 403,
     Code.PROVIDER_NOT_ENTITLED: 403,
+    Code.NAMESPACE_NOT_GRANTED: 403,
     Code.NOT_FOUND: 404,
     Code.MODEL_NOT_FOUND: 404,
     Code.METHOD_NOT_ALLOWED: 405,

@@ -1,0 +1,1 @@
+"""Why a request was permitted or refused, and what would change it."""

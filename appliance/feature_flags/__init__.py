@@ -1,0 +1,1 @@
+"""Switches that turn features on and off: for all, a user, a group, or a share of users."""

@@ -1,0 +1,1 @@
+"""Groups, their sub-groups, and who belongs to them."""

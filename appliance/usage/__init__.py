@@ -1,0 +1,1 @@
+"""What was used: events of the gateways, counted once, and their sums by day."""
