@@ -32,12 +32,21 @@ class OutboxRow(Row, table=True):
 
 def publish(session: Session, topic: str, payload: Mapping[str, Any], *, now: datetime) -> None:
     """Adds a change; a payload names rows and never carries a secret."""
-    if session.get_bind().dialect.name == "postgresql":
-        # A sequence alone would let number 2 become visible before number 1; a reader that has
-        # seen 2 would never look for 1. The lock is held until the commit.
-        session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ORDER_LOCK})
+    # A sequence alone would let number 2 become visible before number 1; a reader that has
+    # seen 2 would never look for 1.
+    keep_order(session)
     session.add(OutboxRow(topic=topic, payload=dict(payload), created_at=now))
     session.flush()
+
+
+def keep_order(session: Session) -> None:
+    """Holds other writers of what is numbered back until the commit.
+
+    One lock for everything that is numbered: with two, two writers could wait for each other.
+    """
+    # SQLite has one writer at a time anyway.
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ORDER_LOCK})
 
 
 def last_sequence(session: Session) -> int:
