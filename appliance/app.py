@@ -36,8 +36,6 @@ from appliance.access_tokens.errors import NoSigningKeyError
 from appliance.access_tokens.usecases import Minter
 from appliance.accounts import rest as accounts
 from appliance.accounts.errors import (
-    AdminNeededError,
-    InsufficientScopeError,
     LastAdminError,
     TakenError,
     UnauthorizedError,
@@ -47,7 +45,7 @@ from appliance.accounts.rest import provide_caller, require_access
 from appliance.accounts.rules import Access
 from appliance.console import pages as console_pages
 from appliance.console import rest as console
-from appliance.errors import ApplianceError, InvalidFieldsError, NotFoundError
+from appliance.errors import ApplianceError, ForbiddenError, InvalidFieldsError, NotFoundError
 from appliance.gateway_feed import rest as gateway_feed
 from appliance.gateway_feed.errors import (
     AssertionRefusedError,
@@ -79,8 +77,7 @@ PROBLEMS: dict[type[ApplianceError], HTTPStatus] = {
     GatewayKeyInvalidError: HTTPStatus.BAD_REQUEST,
     UnauthorizedError: HTTPStatus.UNAUTHORIZED,
     AssertionRefusedError: HTTPStatus.UNAUTHORIZED,
-    InsufficientScopeError: HTTPStatus.FORBIDDEN,
-    AdminNeededError: HTTPStatus.FORBIDDEN,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
     UserBlockedError: HTTPStatus.FORBIDDEN,
     NotFoundError: HTTPStatus.NOT_FOUND,
     TakenError: HTTPStatus.CONFLICT,

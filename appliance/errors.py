@@ -19,6 +19,12 @@ class InvalidFieldsError(ApplianceError):
         self.fields = fields
 
 
+class ForbiddenError(ApplianceError):
+    """The caller is known and may not do this."""
+
+    code = "forbidden"
+
+
 class NotFoundError(ApplianceError):
     """What was asked for does not exist, or not for this caller."""
 

@@ -14,6 +14,7 @@ from appliance.access_tokens.usecases import ensure_signing_key
 from appliance.accounts import usecases as accounts
 from appliance.accounts.rules import Profile, Scope, is_well_formed_pat
 from appliance.app import open_database
+from appliance.audit.rules import SYSTEM
 from appliance.errors import ApplianceError, NotFoundError
 from appliance.gateway_feed import usecases as gateway_feed
 from appliance.self_hosted_models import rules as model_rules
@@ -214,12 +215,12 @@ def _ensure_admin(session: Session, plan: _Plan) -> bool:
     admin = plan.answers.admin
     profile = Profile(username=admin.username, name=admin.name, email=admin.email, is_admin=True)
     user = accounts.create_user(
-        session, profile, password_hash=plan.secrets.password_hash, now=plan.now
+        session, profile, password_hash=plan.secrets.password_hash, actor=SYSTEM, now=plan.now
     )
     wish = accounts.PatRequest(
         name=FIRST_PAT_NAME, scopes=frozenset({Scope.API}), secret=plan.secrets.pat
     )
-    accounts.create_pat(session, user.id, wish, now=plan.now)
+    accounts.create_pat(session, user.id, wish, actor=SYSTEM, now=plan.now)
     return True
 
 

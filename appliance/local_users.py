@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from appliance.accounts import usecases
 from appliance.accounts.rules import Profile, Scope
 from appliance.app import open_database, utc_now
+from appliance.audit.rules import SYSTEM
 from appliance.errors import InvalidFieldsError
 from appliance.settings import Settings
 from appliance.storage.engine import Session
@@ -27,7 +28,9 @@ def create(
     hashed = usecases.hash_password(password)
     user = _write(
         settings,
-        lambda session: usecases.create_user(session, profile, password_hash=hashed, now=utc_now()),
+        lambda session: usecases.create_user(
+            session, profile, password_hash=hashed, actor=SYSTEM, now=utc_now()
+        ),
     )
     return {"id": user.id, "username": user.username, "password": password}
 
@@ -44,7 +47,7 @@ def reset_password(settings: Settings, username: str) -> dict[str, Any]:
     def reset(session: Session) -> str:
         user = usecases.get_user_named(session, username)
         changed = usecases.change_user(
-            session, user.id, Profile(), password_hash=hashed, now=utc_now()
+            session, user.id, Profile(), password_hash=hashed, actor=SYSTEM, now=utc_now()
         )
         return changed.username
 
@@ -69,7 +72,7 @@ def create_pat(
 
     def make(session: Session) -> dict[str, Any]:
         user = usecases.get_user_named(session, username)
-        pat = usecases.create_pat(session, user.id, wish, now=now)
+        pat = usecases.create_pat(session, user.id, wish, actor=SYSTEM, now=now)
         return {
             "username": user.username,
             "token": wish.secret,

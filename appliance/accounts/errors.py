@@ -1,6 +1,6 @@
 """What can go wrong with users and their credentials."""
 
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, ForbiddenError
 
 
 class UnauthorizedError(ApplianceError):
@@ -13,7 +13,7 @@ class UnauthorizedError(ApplianceError):
         self.reason = reason
 
 
-class InsufficientScopeError(ApplianceError):
+class InsufficientScopeError(ForbiddenError):
     """The personal access token is good, but not for this."""
 
     code = "insufficient_scope"
@@ -24,7 +24,7 @@ class InsufficientScopeError(ApplianceError):
         )
 
 
-class AdminNeededError(ApplianceError):
+class AdminNeededError(ForbiddenError):
     """Only an admin may do this."""
 
     code = "admin_needed"

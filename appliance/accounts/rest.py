@@ -136,6 +136,7 @@ async def list_users(
 async def create_user(
     *,
     data: JSONBody[UserBody],
+    caller: NamedDependency[Caller],
     db: NamedDependency[Db],
     clock: NamedDependency[Clock],
     public_url: NamedDependency[str],
@@ -145,7 +146,7 @@ async def create_user(
     password_hash = await _hash(profile)
     user = await db.write(
         lambda session: usecases.create_user(
-            session, profile, password_hash=password_hash, now=clock()
+            session, profile, password_hash=password_hash, actor=caller.actor, now=clock()
         )
     )
     return _show_user(user, public_url)
@@ -165,6 +166,7 @@ async def change_user(
     *,
     user_id: FromPath[int],
     data: JSONBody[UserBody],
+    caller: NamedDependency[Caller],
     db: NamedDependency[Db],
     clock: NamedDependency[Clock],
     public_url: NamedDependency[str],
@@ -174,7 +176,12 @@ async def change_user(
     password_hash = await _hash(profile)
     user = await db.write(
         lambda session: usecases.change_user(
-            session, user_id, profile, password_hash=password_hash, now=clock()
+            session,
+            user_id,
+            profile,
+            password_hash=password_hash,
+            actor=caller.actor,
+            now=clock(),
         )
     )
     return _show_user(user, public_url)
@@ -182,10 +189,16 @@ async def change_user(
 
 @delete("/api/v4/users/{user_id:int}", opt={"access": Access.ADMIN})
 async def delete_user(
-    *, user_id: FromPath[int], db: NamedDependency[Db], clock: NamedDependency[Clock]
+    *,
+    user_id: FromPath[int],
+    caller: NamedDependency[Caller],
+    db: NamedDependency[Db],
+    clock: NamedDependency[Clock],
 ) -> None:
     """Removes a user with their tokens."""
-    await db.write(lambda session: usecases.delete_user(session, user_id, now=clock()))
+    await db.write(
+        lambda session: usecases.delete_user(session, user_id, actor=caller.actor, now=clock())
+    )
 
 
 @post("/api/v4/users/{user_id:int}/personal_access_tokens", opt={"access": Access.ADMIN})
@@ -193,6 +206,7 @@ async def create_pat(
     *,
     user_id: FromPath[int],
     data: JSONBody[PatBody],
+    caller: NamedDependency[Caller],
     db: NamedDependency[Db],
     clock: NamedDependency[Clock],
 ) -> dict[str, Any]:
@@ -204,7 +218,9 @@ async def create_pat(
         expires_on=data.expires_at,
     )
     now = clock()
-    pat = await db.write(lambda session: usecases.create_pat(session, user_id, wish, now=now))
+    pat = await db.write(
+        lambda session: usecases.create_pat(session, user_id, wish, actor=caller.actor, now=now)
+    )
     return {**_show_pat(pat, now=now), "token": wish.secret}
 
 

@@ -16,6 +16,7 @@ from appliance.accounts.errors import (
     UnauthorizedError,
     UserBlockedError,
 )
+from appliance.audit.rules import Actor, user_actor
 from appliance.errors import InvalidFieldsError
 
 UserState = Literal["active", "blocked"]
@@ -71,6 +72,8 @@ class User:
     is_admin: bool
     grant_generation: int
     created_at: datetime
+    # The last time the user became blocked; kept when they are unblocked.
+    last_blocked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +104,11 @@ class Caller:
 
     user: User
     credential: PersonalAccessToken
+
+    @property
+    def actor(self) -> Actor:
+        """Who it is for the audit log."""
+        return user_actor(self.user.id, self.user.username)
 
 
 def format_pat(random: bytes) -> str:
@@ -287,3 +295,19 @@ def is_active_admin(user: User) -> bool:
 def stops_being_active_admin(before: User, after: Profile) -> bool:
     """Whether the change takes away an active admin."""
     return is_active_admin(before) and (after.is_admin is False or after.state == "blocked")
+
+
+def becomes_blocked(before: User | None, after: UserState) -> bool:
+    """Whether the user was not blocked before; None for one who was not there."""
+    return after == "blocked" and (before is None or before.state != "blocked")
+
+
+def change_details(before: User, after: User, *, has_new_password: bool) -> dict[str, str | bool]:
+    """What a change did, for the audit log; of the password only that it changed."""
+    fields = ("username", "name", "email", "is_admin", "state")
+    details = {
+        field: getattr(after, field)
+        for field in fields
+        if getattr(after, field) != getattr(before, field)
+    }
+    return {**details, **({"password": "changed"} if has_new_password else {})}

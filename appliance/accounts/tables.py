@@ -1,6 +1,6 @@
 """The rows of users and personal access tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import cast
@@ -85,6 +85,7 @@ def user_of(row: UserRow) -> User:
         is_admin=row.is_admin,
         grant_generation=row.grant_generation,
         created_at=row.created_at,
+        last_blocked_at=row.last_blocked_at,
     )
 
 
@@ -141,6 +142,14 @@ def count_active_admins(session: Session) -> int:
     """How many users can administer the instance."""
     query = select(func.count()).select_from(UserRow)
     return session.exec(query.where(col(UserRow.is_admin), UserRow.state == "active")).one()
+
+
+def raise_generations(session: Session, user_ids: Collection[int] | None) -> None:
+    """Makes the access tokens of these users, or of all, stale."""
+    change = update(UserRow).values(grant_generation=UserRow.grant_generation + 1)
+    if user_ids is not None:
+        change = change.where(col(UserRow.id).in_(user_ids))
+    session.exec(change)
 
 
 def add_pat(session: Session, new: NewPat, *, now: datetime) -> PersonalAccessToken:

@@ -1,6 +1,7 @@
 """What people and the set-up do with users and personal access tokens."""
 
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -9,6 +10,8 @@ from argon2 import PasswordHasher
 from appliance.accounts import rules, tables
 from appliance.accounts.errors import LastAdminError, TakenError, UnauthorizedError
 from appliance.accounts.rules import Caller, PersonalAccessToken, Profile, Scope, User
+from appliance.audit.rules import Actor, Target
+from appliance.audit.usecases import record
 from appliance.errors import NotFoundError
 from appliance.storage.engine import Session
 from appliance.storage.outbox import publish
@@ -97,7 +100,7 @@ def get_user_named(session: Session, username: str) -> User:
 
 
 def create_user(
-    session: Session, profile: Profile, *, password_hash: str | None, now: datetime
+    session: Session, profile: Profile, *, password_hash: str | None, actor: Actor, now: datetime
 ) -> User:
     """Makes a user.
 
@@ -117,6 +120,7 @@ def create_user(
         state=new.state,
         is_admin=new.is_admin,
         password_hash=password_hash,
+        last_blocked_at=now if rules.becomes_blocked(None, new.state) else None,
         created_at=now,
         updated_at=now,
     )
@@ -124,6 +128,8 @@ def create_user(
     session.flush()
     user = tables.user_of(row)
     _announce(session, user, "created", now=now)
+    details = {"username": user.username, "is_admin": user.is_admin, "state": user.state}
+    record(session, "user_created", actor=actor, target=_target(user), details=details, now=now)
     return user
 
 
@@ -133,6 +139,7 @@ def change_user(
     profile: Profile,
     *,
     password_hash: str | None,
+    actor: Actor,
     now: datetime,
 ) -> User:
     """Changes what `profile` names; a change of role or state raises the grant generation.
@@ -156,16 +163,20 @@ def change_user(
     row.name = profile.name if profile.name is not None else row.name
     row.is_admin = profile.is_admin if profile.is_admin is not None else row.is_admin
     row.state = profile.state or row.state
+    if rules.becomes_blocked(before, tables.user_of(row).state):
+        row.last_blocked_at = now
     row.password_hash = password_hash or row.password_hash
     row.grant_generation += int(rules.grant_changes(before, profile))
     row.updated_at = now
     session.flush()
     after = tables.user_of(row)
     _announce(session, after, "changed", now=now)
+    details = rules.change_details(before, after, has_new_password=password_hash is not None)
+    record(session, "user_changed", actor=actor, target=_target(after), details=details, now=now)
     return after
 
 
-def delete_user(session: Session, user_id: int, *, now: datetime) -> None:
+def delete_user(session: Session, user_id: int, *, actor: Actor, now: datetime) -> None:
     """Removes a user and their personal access tokens.
 
     Raises:
@@ -179,10 +190,21 @@ def delete_user(session: Session, user_id: int, *, now: datetime) -> None:
     session.delete(row)
     session.flush()
     _announce(session, user, "deleted", now=now)
+    details = {"username": user.username}
+    record(session, "user_deleted", actor=actor, target=_target(user), details=details, now=now)
+
+
+def raise_generation(session: Session, user_ids: Collection[int] | None, *, now: datetime) -> None:
+    """What these users may do has changed, None for all: their access tokens become stale."""
+    if user_ids is not None and not user_ids:
+        return
+    tables.raise_generations(session, user_ids)
+    named = None if user_ids is None else sorted(user_ids)
+    publish(session, TOPIC, {"ids": named, "change": "grants"}, now=now)
 
 
 def create_pat(
-    session: Session, user_id: int, request: PatRequest, *, now: datetime
+    session: Session, user_id: int, request: PatRequest, *, actor: Actor, now: datetime
 ) -> PersonalAccessToken:
     """Gives a user a personal access token; without an end it works for a year.
 
@@ -200,7 +222,16 @@ def create_pat(
         scopes=request.scopes,
         expires_on=expires_on,
     )
-    return tables.add_pat(session, new, now=now)
+    pat = tables.add_pat(session, new, now=now)
+    details = {
+        "name": pat.name,
+        "scopes": sorted(pat.scopes),
+        "expires_at": pat.expires_on.isoformat(),
+        "user_id": user.id,
+    }
+    target = Target(kind="personal_access_token", id=str(pat.id))
+    record(session, "access_token_created", actor=actor, target=target, details=details, now=now)
+    return pat
 
 
 def _row(session: Session, user_id: int) -> tables.UserRow:
@@ -216,6 +247,10 @@ def _check_free(session: Session, profile: Profile, *, besides: int | None) -> N
     )
     if taken is not None:
         raise TakenError(taken)
+
+
+def _target(user: User) -> Target:
+    return Target(kind="user", id=str(user.id))
 
 
 def _check_another_admin(session: Session) -> None:

@@ -7,6 +7,8 @@ from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from appliance.audit.rules import SYSTEM, Target
+from appliance.audit.usecases import record
 from appliance.gateway_feed import rules, tables
 from appliance.gateway_feed.errors import (
     AssertionRefusedError,
@@ -171,6 +173,9 @@ def ensure_gateway(session: Session, registration: Registration, *, now: datetim
     session.flush()
     change: Change = "created" if known is None else "changed"
     publish(session, TOPIC, {"id": gateway_id, "change": change}, now=now)
+    target = Target(kind="gateway", id=gateway_id)
+    details = {"name": registration.name, "change": change}
+    record(session, "gateway_registered", actor=SYSTEM, target=target, details=details, now=now)
     return change
 
 

@@ -12,7 +12,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.response import Response
 from pydantic import BaseModel, ConfigDict, StrictStr
 
-from appliance.accounts.rules import Access
+from appliance.accounts.rules import Access, Caller
 from appliance.self_hosted_models import usecases
 from appliance.self_hosted_models.rules import Description, SelfHostedModel
 from appliance.storage.engine import Db
@@ -75,6 +75,7 @@ async def list_models(
 async def create_model(
     *,
     data: JSONBody[ModelBody],
+    caller: NamedDependency[Caller],
     db: NamedDependency[Db],
     sealer: NamedDependency[Sealer],
     check_endpoint: NamedDependency[CheckEndpoint],
@@ -83,7 +84,9 @@ async def create_model(
     """Registers a model."""
     description = await _checked(data.description(), check_endpoint)
     model = await db.write(
-        lambda session: usecases.create_model(session, description, sealer=sealer, now=clock())
+        lambda session: usecases.create_model(
+            session, description, sealer=sealer, actor=caller.actor, now=clock()
+        )
     )
     return _show(model)
 
@@ -95,10 +98,11 @@ async def get_model(*, model_id: FromPath[int], db: NamedDependency[Db]) -> dict
 
 
 @put(f"{PATH}/{{model_id:int}}", opt={"access": Access.ADMIN})
-async def change_model(
+async def change_model(  # noqa: PLR0913  # Litestar passes each by name
     *,
     model_id: FromPath[int],
     data: JSONBody[ModelBody],
+    caller: NamedDependency[Caller],
     db: NamedDependency[Db],
     sealer: NamedDependency[Sealer],
     check_endpoint: NamedDependency[CheckEndpoint],
@@ -108,7 +112,7 @@ async def change_model(
     description = await _checked(data.description(), check_endpoint)
     model = await db.write(
         lambda session: usecases.change_model(
-            session, model_id, description, sealer=sealer, now=clock()
+            session, model_id, description, sealer=sealer, actor=caller.actor, now=clock()
         )
     )
     return _show(model)
@@ -116,10 +120,16 @@ async def change_model(
 
 @delete(f"{PATH}/{{model_id:int}}", opt={"access": Access.ADMIN})
 async def delete_model(
-    *, model_id: FromPath[int], db: NamedDependency[Db], clock: NamedDependency[Clock]
+    *,
+    model_id: FromPath[int],
+    caller: NamedDependency[Caller],
+    db: NamedDependency[Db],
+    clock: NamedDependency[Clock],
 ) -> None:
     """Removes a model."""
-    await db.write(lambda session: usecases.delete_model(session, model_id, now=clock()))
+    await db.write(
+        lambda session: usecases.delete_model(session, model_id, actor=caller.actor, now=clock())
+    )
 
 
 def _show(model: SelfHostedModel) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from appliance.audit.rules import SYSTEM, Actor, Target
+from appliance.audit.usecases import record
 from appliance.errors import NotFoundError
 from appliance.self_hosted_models import rules, tables
 from appliance.self_hosted_models.errors import RefTakenError
@@ -52,7 +54,7 @@ def get_model(session: Session, model_id: int) -> SelfHostedModel:
 
 
 def create_model(
-    session: Session, description: Description, *, sealer: Sealer, now: datetime
+    session: Session, description: Description, *, sealer: Sealer, actor: Actor, now: datetime
 ) -> SelfHostedModel:
     """Registers a model; its endpoint has been checked by `rules.checked_endpoint`.
 
@@ -60,12 +62,18 @@ def create_model(
         InvalidFieldsError: a field is missing or cannot be used.
         RefTakenError: another model has the ref.
     """
-    row = _create(session, description, sealer=sealer, now=now)
+    row = _create(session, description, sealer=sealer, actor=actor, now=now)
     return tables.model_of(row)
 
 
 def change_model(
-    session: Session, model_id: int, description: Description, *, sealer: Sealer, now: datetime
+    session: Session,
+    model_id: int,
+    description: Description,
+    *,
+    sealer: Sealer,
+    actor: Actor,
+    now: datetime,
 ) -> SelfHostedModel:
     """Changes what `description` names; a new endpoint has been checked before.
 
@@ -75,11 +83,11 @@ def change_model(
         RefTakenError: another model has the ref.
     """
     row = _row(session, model_id)
-    _change(session, row, description, sealer=sealer, now=now)
+    _change(session, row, description, sealer=sealer, actor=actor, now=now)
     return tables.model_of(row)
 
 
-def delete_model(session: Session, model_id: int, *, now: datetime) -> None:
+def delete_model(session: Session, model_id: int, *, actor: Actor, now: datetime) -> None:
     """Removes a model.
 
     Raises:
@@ -88,7 +96,7 @@ def delete_model(session: Session, model_id: int, *, now: datetime) -> None:
     row = _row(session, model_id)
     session.delete(row)
     session.flush()
-    _announce(session, row, "deleted", now=now)
+    _announce(session, row, "deleted", actor=actor, now=now)
 
 
 def ensure_local_model(
@@ -102,11 +110,11 @@ def ensure_local_model(
     """
     row = tables.local_row(session)
     if row is None:
-        row = _create(session, description, sealer=sealer, now=now)
+        row = _create(session, description, sealer=sealer, actor=SYSTEM, now=now)
         row.is_local = True
         session.flush()
         return LocalModelResult(is_new=True, changed=())
-    changed = _change(session, row, description, sealer=sealer, now=now)
+    changed = _change(session, row, description, sealer=sealer, actor=SYSTEM, now=now)
     return LocalModelResult(is_new=False, changed=changed)
 
 
@@ -137,7 +145,7 @@ def _check(session: Session, description: Description, *, besides: int | None) -
 
 
 def _create(
-    session: Session, description: Description, *, sealer: Sealer, now: datetime
+    session: Session, description: Description, *, sealer: Sealer, actor: Actor, now: datetime
 ) -> tables.SelfHostedModelRow:
     new = rules.complete(description)
     _check(session, description, besides=None)
@@ -156,7 +164,7 @@ def _create(
     session.flush()
     _set_api_key(row, description.api_key or None, sealer)
     session.flush()
-    _announce(session, row, "created", now=now)
+    _announce(session, row, "created", actor=actor, now=now)
     return row
 
 
@@ -166,6 +174,7 @@ def _change(
     description: Description,
     *,
     sealer: Sealer,
+    actor: Actor,
     now: datetime,
 ) -> Sequence[str]:
     _check(session, description, besides=row.id)
@@ -181,7 +190,7 @@ def _change(
     if changed:
         row.updated_at = now
         session.flush()
-        _announce(session, row, "changed", now=now)
+        _announce(session, row, "changed", actor=actor, changed=changed, now=now)
     return changed
 
 
@@ -201,6 +210,17 @@ def _place(row: tables.SelfHostedModelRow) -> Place:
 
 
 def _announce(
-    session: Session, row: tables.SelfHostedModelRow, change: str, *, now: datetime
+    session: Session,
+    row: tables.SelfHostedModelRow,
+    change: str,
+    *,
+    actor: Actor,
+    now: datetime,
+    changed: Sequence[str] = FIELDS,
 ) -> None:
     publish(session, TOPIC, {"id": row.id, "ref": row.ref, "change": change}, now=now)
+    # Of an API key only that it changed.
+    details = {field: getattr(row, field) for field in changed if field != "api_key"}
+    details |= {"api_key": "changed"} if "api_key" in changed else {}
+    target = Target(kind="self_hosted_model", id=str(row.id))
+    record(session, f"model_{change}", actor=actor, target=target, details=details, now=now)

@@ -15,6 +15,8 @@ from appliance.accounts.rules import (
     Caller,
     Profile,
     Scope,
+    becomes_blocked,
+    change_details,
     check_access,
     check_credential,
     check_pat_request,
@@ -28,6 +30,7 @@ from appliance.accounts.rules import (
     presented_pat,
     stops_being_active_admin,
 )
+from appliance.audit.rules import user_actor
 from appliance.errors import InvalidFieldsError
 from tests.instance_builders import NOW, a_caller, a_pat, a_user
 
@@ -247,3 +250,20 @@ def test_an_admin_is_lost_by_blocking_or_demoting() -> None:
     assert not stops_being_active_admin(admin, Profile(name="Other"))
     assert not stops_being_active_admin(a_user(), Profile(state="blocked"))
     assert not is_active_admin(a_user(is_admin=True, state="blocked"))
+
+
+def test_a_user_becomes_blocked_only_once() -> None:
+    assert becomes_blocked(None, "blocked")
+    assert becomes_blocked(a_user(), "blocked")
+    assert not becomes_blocked(a_user(state="blocked"), "blocked")
+    assert not becomes_blocked(a_user(state="blocked"), "active")
+
+
+def test_the_log_tells_what_changed_and_of_a_password_that_it_did() -> None:
+    before, after = a_user(), a_user(is_admin=True)
+    assert change_details(before, after, has_new_password=False) == {"is_admin": True}
+    assert change_details(before, before, has_new_password=True) == {"password": "changed"}
+
+
+def test_a_caller_is_named_in_the_log() -> None:
+    assert a_caller().actor == user_actor(7, "ada")

@@ -1,25 +1,29 @@
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 
 import pytest
 
 from appliance.accounts import usecases
 from appliance.accounts.errors import LastAdminError
 from appliance.accounts.rules import Profile, Scope
+from appliance.audit.rules import SYSTEM, AuditEvent
+from appliance.audit.usecases import list_events
 from appliance.errors import NotFoundError
 from appliance.storage.engine import Db, Session
 from appliance.storage.outbox import last_sequence
+from appliance.storage.paging import Page
 from tests.instance_builders import NOW
 
 
 def _admin(session: Session, name: str) -> int:
     profile = Profile(username=name, name=name, email=f"{name}@b", is_admin=True)
-    return usecases.create_user(session, profile, password_hash=None, now=NOW).id
+    return usecases.create_user(session, profile, password_hash=None, actor=SYSTEM, now=NOW).id
 
 
 def _demote(db: Db, number: int) -> bool:
     def work(session: Session) -> None:
         profile = Profile(is_admin=False)
-        usecases.change_user(session, number, profile, password_hash=None, now=NOW)
+        usecases.change_user(session, number, profile, password_hash=None, actor=SYSTEM, now=NOW)
 
     try:
         db.write_blocking(work)
@@ -42,7 +46,9 @@ def test_a_change_of_role_or_state_raises_the_generation(db: Db) -> None:
 
     def change(profile: Profile) -> int:
         return db.write_blocking(
-            lambda session: usecases.change_user(session, two, profile, password_hash=None, now=NOW)
+            lambda session: usecases.change_user(
+                session, two, profile, password_hash=None, actor=SYSTEM, now=NOW
+            )
         ).grant_generation
 
     assert change(Profile(name="Other")) == 0
@@ -54,7 +60,7 @@ def test_every_change_of_a_user_is_published(db: Db) -> None:
     db.write_blocking(lambda session: _admin(session, "one"))
     two = db.write_blocking(lambda session: _admin(session, "two"))
     before = db.read_blocking(last_sequence)
-    db.write_blocking(lambda session: usecases.delete_user(session, two, now=NOW))
+    db.write_blocking(lambda session: usecases.delete_user(session, two, actor=SYSTEM, now=NOW))
     assert db.read_blocking(last_sequence) > before
 
 
@@ -72,3 +78,56 @@ def test_a_password_is_hashed_with_argon2id() -> None:
     hashed = usecases.hash_password("correct horse battery")
     assert hashed.startswith("$argon2id$")
     assert "horse" not in hashed
+
+
+def test_changed_grants_make_tokens_stale_for_the_named_or_for_all(db: Db) -> None:
+    one = db.write_blocking(lambda session: _admin(session, "one"))
+    two = db.write_blocking(lambda session: _admin(session, "two"))
+
+    def generations() -> list[int]:
+        return [
+            db.read_blocking(lambda session: usecases.get_user(session, user)).grant_generation  # noqa: B023  # run at once
+            for user in (one, two)
+        ]
+
+    for named in ([], [two], None):
+        db.write_blocking(lambda session: usecases.raise_generation(session, named, now=NOW))  # noqa: B023  # run at once
+    assert generations() == [1, 2]
+
+
+def test_the_last_block_of_a_user_is_remembered(db: Db) -> None:
+    db.write_blocking(lambda session: _admin(session, "one"))
+    two = db.write_blocking(lambda session: _admin(session, "two"))
+
+    def change(profile: Profile, minute: int) -> datetime | None:
+        now = NOW + timedelta(minutes=minute)
+        return db.write_blocking(
+            lambda session: usecases.change_user(
+                session, two, profile, password_hash=None, actor=SYSTEM, now=now
+            )
+        ).last_blocked_at
+
+    assert change(Profile(name="Two"), 0) is None
+    assert change(Profile(state="blocked"), 1) == NOW + timedelta(minutes=1)
+    assert change(Profile(state="blocked"), 2) == NOW + timedelta(minutes=1)
+    assert change(Profile(state="active"), 3) == NOW + timedelta(minutes=1)
+
+
+def test_what_is_done_to_a_user_is_in_the_log_without_secrets(db: Db) -> None:
+    user = db.write_blocking(lambda session: _admin(session, "one"))
+    profile = Profile(name="Uno", password="correct horse battery")
+
+    def work(session: Session) -> list[AuditEvent]:
+        usecases.change_user(session, user, profile, password_hash="canary", actor=SYSTEM, now=NOW)
+        wish = usecases.PatRequest(name="n", scopes=frozenset({Scope.API}), secret="canary")
+        usecases.create_pat(session, user, wish, actor=SYSTEM, now=NOW)
+        return list(list_events(session, Page.asked(1, 9)).items)
+
+    events = db.write_blocking(work)
+    assert [event.entry.action for event in events] == [
+        "access_token_created",
+        "user_changed",
+        "user_created",
+    ]
+    assert events[1].entry.details == {"name": "Uno", "password": "changed"}
+    assert "canary" not in repr(events)

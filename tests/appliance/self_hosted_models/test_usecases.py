@@ -1,5 +1,6 @@
 import pytest
 
+from appliance.audit.rules import SYSTEM
 from appliance.self_hosted_models import usecases
 from appliance.self_hosted_models.errors import RefTakenError
 from appliance.self_hosted_models.rules import Description
@@ -42,13 +43,17 @@ def test_following_publishes_only_what_changed(db: Db, sealer: Sealer) -> None:
 
 
 def test_the_local_model_does_not_take_over_another_s_ref(db: Db, sealer: Sealer) -> None:
-    db.write_blocking(lambda session: usecases.create_model(session, TINY, sealer=sealer, now=NOW))
+    db.write_blocking(
+        lambda session: usecases.create_model(session, TINY, sealer=sealer, actor=SYSTEM, now=NOW)
+    )
     with pytest.raises(RefTakenError):
         _ensure(db, sealer)
 
 
 def test_the_feed_reads_api_keys_in_clear(db: Db, sealer: Sealer) -> None:
-    db.write_blocking(lambda session: usecases.create_model(session, TINY, sealer=sealer, now=NOW))
+    db.write_blocking(
+        lambda session: usecases.create_model(session, TINY, sealer=sealer, actor=SYSTEM, now=NOW)
+    )
     served = db.read_blocking(lambda session: usecases.served_models(session, sealer))
     assert [(each.model.ref, each.api_key) for each in served] == [("tiny", "k1")]
 
