@@ -38,12 +38,18 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class AddOn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A purchase: what it opens for who holds a seat (or for all), and what it entitles."""
+    """A purchase: what it opens for who holds a seat (or for all), and what it entitles.
+
+    `accompanies` names the add-ons of which it goes with one, in equal number; `graphql_type` is
+    its name in GraphQL.
+    """
 
     title: str
     has_seats: bool
     opens: tuple[str, ...] = ()
     entitles: tuple[str, ...] = ()
+    accompanies: tuple[str, ...] = ()
+    graphql_type: str | None = None
 
 
 class Catalog(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

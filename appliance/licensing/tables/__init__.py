@@ -1,0 +1,53 @@
+"""The rows of licensing and the queries on them."""
+
+from appliance.licensing.tables.licences import (
+    add_item,
+    add_licence,
+    all_purchases,
+    ensure_purchase,
+    is_known_authority,
+    is_known_text,
+    licence_row,
+    licence_row_of,
+    licences,
+    purchases_of,
+    trust,
+    trusted_authority,
+)
+from appliance.licensing.tables.seats import (
+    add_seats,
+    count_seats,
+    drop_void_seats,
+    hold_seats,
+    latest_time,
+    note_time,
+    remove_seats,
+    seat_page,
+    seats_of,
+    users_with_seats,
+)
+
+__all__ = [
+    "add_item",
+    "add_licence",
+    "add_seats",
+    "all_purchases",
+    "count_seats",
+    "drop_void_seats",
+    "ensure_purchase",
+    "hold_seats",
+    "is_known_authority",
+    "is_known_text",
+    "latest_time",
+    "licence_row",
+    "licence_row_of",
+    "licences",
+    "note_time",
+    "purchases_of",
+    "remove_seats",
+    "seat_page",
+    "seats_of",
+    "trust",
+    "trusted_authority",
+    "users_with_seats",
+]
