@@ -244,6 +244,33 @@ def token(*, as_json: AsJson = False) -> None:
         print(found.value)
 
 
+@app.command()
+def explain(
+    *,
+    user: Annotated[str | None, typer.Option(help="Whose right; default the admin's own.")] = None,
+    feature: Annotated[str | None, typer.Option(help="Such as code_completions.")] = None,
+    namespace: Annotated[str | None, typer.Option(help="A group's path or number.")] = None,
+    model: Annotated[str | None, typer.Option(help="The model's ref.")] = None,
+    decision: Annotated[str | None, typer.Option(help="The decision_id of a refusal.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Why somebody may or may not use a feature; exit code 0 when permitted, 1 when not."""
+    from install import contents, explaining
+    from install.api import instance
+
+    places, settings = _here()
+    question = explaining.Question(
+        user=user, feature=feature, namespace=namespace, model=model, decision=decision
+    )
+    with instance(settings.instance_url, contents.token_file(places)) as asked:
+        answer = explaining.ask(asked, question)
+    if as_json:
+        _print_json(answer)
+    else:
+        explaining.show(answer)
+    raise typer.Exit(explaining.exit_code(answer))
+
+
 @app.command(context_settings=RAW, add_help_option=False)
 def users(context: typer.Context) -> None:
     """Work on users, on this machine: create, reset-password, token."""

@@ -1,0 +1,105 @@
+"""`casemate explain`: why somebody may or may not use a feature, as the instance tells it."""
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from rich.markup import escape
+from rich.table import Table
+
+from install.api import Instance
+from install.errors import FAILED, SettingError
+from install.summary import console_on
+
+PATH = "/api/v4/ai/explanations"
+DEFAULT_FEATURE = "duo_chat"
+MARKS = {"passed": "✓", "failed": "✗", "unknown": "?", "not_reached": "·"}
+COLOURS = {"permitted": "green", "refused": "red", "unknown": "yellow"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked; without a user it is about whose token is used, without a feature chat."""
+
+    user: str | None = None
+    feature: str | None = None
+    namespace: str | None = None
+    model: str | None = None
+    decision: str | None = None
+
+
+def ask(instance: Instance, question: Question) -> dict[str, Any]:
+    """The instance's answer.
+
+    Raises:
+        SettingError: a recorded decision together with what it already says.
+        InstanceRefusedError: with the instance's own code and sentence.
+    """
+    if question.decision is not None:
+        if question != Question(decision=question.decision):
+            sentence = "--decision already says who asked for what; give it alone."
+            raise SettingError(sentence)
+        return dict(instance.ask("GET", f"{PATH}/{quote(question.decision, safe='')}"))
+    asked = {
+        "username": question.user,
+        "feature": question.feature or DEFAULT_FEATURE,
+        "namespace_id": _namespace_id(instance, question.namespace),
+        "model": question.model,
+    }
+    query = urlencode({name: value for name, value in asked.items() if value is not None})
+    return dict(instance.ask("GET", f"{PATH}?{query}"))
+
+
+def _namespace_id(instance: Instance, named: str | None) -> int | None:
+    if named is None or named.isdecimal():
+        return None if named is None else int(named)
+    return int(instance.ask("GET", f"/api/v4/groups/{quote(named, safe='')}")["id"])
+
+
+def exit_code(answer: dict[str, Any]) -> int:
+    """0 when it is permitted now."""
+    return 0 if _explanation(answer).get("verdict") == "permitted" else FAILED
+
+
+def _explanation(answer: dict[str, Any]) -> dict[str, Any]:
+    if "decision_id" in answer:
+        return answer["explanation"] or {}
+    return answer
+
+
+def show(answer: dict[str, Any]) -> None:
+    """The checks in order, with what would change the one that decides."""
+    console = console_on(sys.stdout)
+    if "decision_id" in answer:
+        console.print(escape(_recollection(answer)), soft_wrap=True)
+    found = _explanation(answer)
+    if not found:
+        return
+    table = Table(box=None, padding=(0, 2), pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for check in found["checks"]:
+        table.add_row(MARKS[check["state"]], check["name"], escape(check["sentence"]))
+        if check["change"]:
+            table.add_row("", "", escape(f"→ {check['change']}"))
+    console.print(table)
+    colour = COLOURS[found["verdict"]]
+    code = f" ({found['code']})" if found["code"] else ""
+    word = f"[{colour}]{found['verdict']}[/{colour}]{code}"
+    console.print(f"{escape(found['unit_primitive'])} is {word}", soft_wrap=True)
+
+
+def _recollection(answer: dict[str, Any]) -> str:
+    model = f" with the model {answer['model']}" if answer["model"] else ""
+    told = (
+        f"{answer['happened_at']}: {answer['unit_primitive']}{model} was refused "
+        f"({answer['code']})."
+    )
+    if answer["note"]:
+        told += f" {answer['note']}"
+    if answer["explanation"] is None:
+        return f"{told} Who asked, or the group, is not known any more."
+    now = {True: "It would still be refused:", False: "It would be permitted now:"}
+    return f"{told} {now.get(answer['would_still_be_refused'], 'As things are now:')}"

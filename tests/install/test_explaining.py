@@ -1,0 +1,135 @@
+import json
+from typing import Any
+
+import pytest
+
+from install import explaining
+from install.errors import SettingError
+from install.explaining import Question
+from tests.install.conftest import Run
+
+ANSWER = {
+    "user_id": 7,
+    "namespace_id": None,
+    "model": "tiny",
+    "verdict": "refused",
+    "code": "feature_not_granted",
+    "unit_primitive": "duo_chat",
+    "checks": [
+        {"name": "user", "state": "passed", "sentence": "The user ada is active.", "change": None},
+        {
+            "name": "seat",
+            "state": "failed",
+            "sentence": "The user ada holds no seat of Duo [Pro].",
+            "change": "Give the user one.",
+        },
+        {"name": "scope", "state": "not_reached", "sentence": "Not looked at.", "change": None},
+    ],
+}
+RECALLED = {
+    "decision_id": "01K",
+    "happened_at": "2026-11-21T12:00:00+00:00",
+    "user_id": 7,
+    "namespace_id": None,
+    "code": "feature_not_granted",
+    "unit_primitive": "duo_chat",
+    "provider": None,
+    "model": "tiny",
+    "would_still_be_refused": True,
+    "note": None,
+    "explanation": ANSWER,
+}
+
+
+class FakeInstance:
+    """Answers what it is told to; notes what it was asked."""
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        self.answer = answer
+        self.paths: list[str] = []
+
+    def ask(self, method: str, path: str) -> dict[str, Any]:
+        self.paths.append(f"{method} {path}")
+        return {"id": 12} if path.startswith("/api/v4/groups/") else self.answer
+
+
+def asked(question: Question) -> list[str]:
+    instance = FakeInstance(ANSWER)
+    assert explaining.ask(instance, question) == ANSWER  # type: ignore[arg-type]  # its one method
+    return instance.paths
+
+
+def test_chat_is_asked_about_when_nothing_else_is_named() -> None:
+    assert asked(Question()) == ["GET /api/v4/ai/explanations?feature=duo_chat"]
+
+
+def test_a_user_a_model_and_a_group_s_number_are_passed_on() -> None:
+    question = Question(user="ada", feature="f", namespace="3", model="a/b")
+    (path,) = asked(question)
+    assert path.endswith("?username=ada&feature=f&namespace_id=3&model=a%2Fb")
+
+
+def test_a_group_s_path_is_looked_up() -> None:
+    first, second = asked(Question(namespace="top/below"))
+    assert first == "GET /api/v4/groups/top%2Fbelow"
+    assert "namespace_id=12" in second
+
+
+def test_a_decision_is_asked_for_by_its_id_and_alone() -> None:
+    assert asked(Question(decision="01K")) == ["GET /api/v4/ai/explanations/01K"]
+    with pytest.raises(SettingError, match="alone"):
+        asked(Question(decision="01K", user="ada"))
+
+
+def test_every_check_is_a_line_and_the_deciding_one_says_what_to_do(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    explaining.show(ANSWER)
+    out = capsys.readouterr().out
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines[:2]] == ["✓", "✗"]
+    assert "Duo [Pro]" in out
+    assert "→ Give the user one." in lines[2]
+    assert lines[3].startswith("·")
+    assert lines[4] == "duo_chat is refused (feature_not_granted)"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "It would still be refused:"),
+        ({"would_still_be_refused": False}, "It would be permitted now:"),
+        ({"would_still_be_refused": None, "note": "Headers."}, "Headers. As things are now:"),
+        ({"explanation": None, "model": None}, "is not known any more."),
+    ],
+)
+def test_a_refusal_says_what_it_was_and_what_it_would_be(
+    capsys: pytest.CaptureFixture[str], changes: dict[str, Any], said: str
+) -> None:
+    explaining.show({**RECALLED, **changes})
+    out = capsys.readouterr().out
+    assert "was refused (feature_not_granted)" in out
+    assert said in out
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (ANSWER, 1),
+        ({**ANSWER, "verdict": "permitted"}, 0),
+        ({**ANSWER, "verdict": "unknown"}, 1),
+        ({**RECALLED, "explanation": None}, 1),
+        ({**RECALLED, "explanation": {**ANSWER, "verdict": "permitted"}}, 0),
+    ],
+)
+def test_the_exit_code_is_the_verdict(answer: dict[str, Any], code: int) -> None:
+    assert explaining.exit_code(answer) == code
+
+
+@pytest.mark.usefixtures("parts_running")
+def test_the_program_explains(casemate: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explaining, "ask", lambda _instance, _question: ANSWER)
+    code, out, _ = casemate("explain", "--user", "ada", "--json")
+    assert (code, json.loads(out)) == (1, ANSWER)
+    code, out, _ = casemate("explain", "--user", "ada")
+    assert (code, "✗" in out) == (1, True)
