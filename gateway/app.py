@@ -31,7 +31,9 @@ from gateway.issuer.fetching import fetch_key_set
 from gateway.issuer.identity import make_identity
 from gateway.issuer.key_sets import KeySet
 from gateway.issuer.pins import Pin, load_pin
+from gateway.issuer.shipping import Shipper
 from gateway.issuer.snapshot import SnapshotStore
+from gateway.issuer.spool import Spool
 from gateway.issuer.tokens import TokenVerifier
 from gateway.policy.routes import check_coverage
 from gateway.settings import Settings
@@ -97,6 +99,7 @@ class Gateway:
             _repeat(stack, client.sweep, every=SWEEP_INTERVAL)
             hosts = [parse_endpoint(self._pin.instance_url).host] if self._pin else []
             endpoints = Endpoints(guard, always_allowed=hosts)
+            spool = self._open_spool(stack)
             verifier = None
             if self._pin is not None:
                 store = SnapshotStore(settings.state_folder, self._identity)
@@ -104,17 +107,38 @@ class Gateway:
                     stack, session, pin=self._pin, store=store, endpoints=endpoints
                 )
                 _repeat(stack, lambda: endpoints.probe(client), every=PROBE_INTERVAL)
+                self._ship(stack, session, pin=self._pin, spool=spool)
             self.surface = OpenAISurface(
                 admission=Admission(verifier),
                 endpoints=endpoints,
                 relay=Relay(
-                    Forwarder(client), self._metrics, longest_answer=settings.longest_answer
+                    Forwarder(client),
+                    self._metrics,
+                    spool,
+                    longest_answer=settings.longest_answer,
+                    clock=self._clock,
                 ),
                 metrics=self._metrics,
                 features=load_catalog().features_by_unit_primitive(),
                 max_body_bytes=settings.max_body_bytes,
             )
             yield
+
+    def _open_spool(self, stack: AsyncExitStack) -> Spool:
+        settings = self._settings
+        limit_bytes = settings.usage_spool_bytes
+        spool = Spool(settings.state_folder, limit_bytes=limit_bytes, clock=self._clock)
+        stack.callback(spool.close)
+        stack.callback(self._metrics.watch(spool))
+        return spool
+
+    def _ship(
+        self, stack: AsyncExitStack, session: aiohttp.ClientSession, *, pin: Pin, spool: Spool
+    ) -> None:
+        shipper = Shipper(
+            spool, identity=self._identity, pin=pin, session=session, clock=self._clock
+        )
+        _repeat(stack, shipper.step, every=self._settings.usage_interval)
 
     def _follow(
         self,

@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     key_set_cool_down: timedelta = timedelta(seconds=2)
     key_set_stale_budget: timedelta = timedelta(hours=24)
     feed_interval: timedelta = timedelta(seconds=1)
+    usage_interval: timedelta = timedelta(seconds=1)
+    usage_spool_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
     upstream_connect_timeout: timedelta = timedelta(seconds=3)
     longest_answer: timedelta = timedelta(minutes=30)
 

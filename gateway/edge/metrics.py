@@ -1,12 +1,16 @@
 """What the gateway counts about itself, for Prometheus on a port of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
+from gateway.issuer.spool import Spool
 from gateway.upstream.usage import Usage
 
+PREFIX = "casemate_gateway_"
 LOOPBACK = "127.0.0.1"
 SECONDS = (0.005, 0.02, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
@@ -29,7 +33,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        name = "casemate_gateway_"
+        name = PREFIX
         self._requests = Counter(
             name + "requests",
             "Permitted calls of a model by how they ended",
@@ -73,6 +77,12 @@ class Metrics:
             self._tokens.labels("prompt", *what).inc(settled.usage.prompt_tokens)
             self._tokens.labels("completion", *what).inc(settled.usage.completion_tokens)
 
+    def watch(self, spool: Spool) -> Callable[[], None]:
+        """Shows what the spool has counted; the result ends that."""
+        counts = SpoolCounts(spool)
+        self.registry.register(counts)
+        return lambda: self.registry.unregister(counts)
+
     def serve(self, port: int) -> Callable[[], None]:
         """Answers scrapes on loopback from a thread; the result ends that."""
         server, thread = start_http_server(port, addr=LOOPBACK, registry=self.registry)
@@ -83,3 +93,18 @@ class Metrics:
             thread.join()
 
         return stop
+
+
+class SpoolCounts(Collector):
+    """Reads the spool when it is scraped, so that the request path has one count less to keep."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+
+    def collect(self) -> Iterator[Metric]:
+        """What the spool holds and has held in this process."""
+        name, spool = PREFIX + "usage_events_", self._spool
+        yield CounterMetricFamily(name + "spooled", "Lines kept for the instance", spool.spooled)
+        yield CounterMetricFamily(name + "shipped", "Lines the instance has", spool.shipped)
+        yield CounterMetricFamily(name + "dropped", "Lines that could not be kept", spool.dropped)
+        yield GaugeMetricFamily(name + "pending", "Lines the instance has not yet", spool.pending)

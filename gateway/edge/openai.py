@@ -253,6 +253,7 @@ class OpenAISurface:
             stream=question.stream,
             wants_usage=question.wants_usage,
             feature=self._features.get(unit_primitive, ""),
+            unit_primitive=unit_primitive,
             started=started,
             upstream=upstream,
             claims=claims,

@@ -1,25 +1,27 @@
 """Carries one permitted call to its model and the answer back, and says how it went."""
 
 import asyncio
+import os
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
 
 import structlog
 
 from gateway.contract.claims import Claims
 from gateway.contract.codes import Code
+from gateway.contract.events import EVENT_CATEGORY, EVENT_NAME, UsageEvent
+from gateway.contract.ulids import make_ulid
+from gateway.edge.account import Account
 from gateway.edge.exchange import Exchange, Header
 from gateway.edge.metrics import Metrics, Settled
 from gateway.errors import GatewayError, ModelUnavailableError, RefusedByModelError
+from gateway.issuer.spool import Spool
 from gateway.upstream.connection import BrokenOffError, Connection
 from gateway.upstream.endpoints import Upstream
 from gateway.upstream.forward import Forwarder
-from gateway.upstream.usage import Usage, UsageTap, usage_of
-
-Outcome = Literal["answered", "refused_by_model", "failed", "aborted"]
+from gateway.upstream.usage import ENDS, UsageTap, usage_of
 
 # What proxies log for a client that left before the answer was whole.
 CLIENT_LEFT = 499
@@ -48,20 +50,29 @@ class Call:
     stream: bool
     wants_usage: bool
     feature: str
+    unit_primitive: str
     started: float
     upstream: Upstream
     claims: Claims
 
 
 class Relay:
-    """Forwards calls; one for the whole gateway."""
+    """Forwards calls; one for the whole gateway. `clock` gives seconds since the epoch."""
 
     def __init__(
-        self, forwarder: Forwarder, metrics: Metrics, *, longest_answer: timedelta
+        self,
+        forwarder: Forwarder,
+        metrics: Metrics,
+        spool: Spool,
+        *,
+        longest_answer: timedelta,
+        clock: Callable[[], float],
     ) -> None:
         self._forwarder = forwarder
         self._metrics = metrics
+        self._spool = spool
         self._longest_answer_s = longest_answer.total_seconds()
+        self._clock = clock
 
     async def run(self, exchange: Exchange, call: Call) -> None:
         """Answers the exchange with what the model says; a client that leaves cancels the model.
@@ -70,35 +81,24 @@ class Relay:
             GatewayError: the model cannot be reached or breaks off; the caller ends the exchange.
         """
         tap = UsageTap(strip=not call.wants_usage)
-        outcome: Outcome = "aborted"
-        status = CLIENT_LEFT
+        event = _event(call, exchange, now=self._clock())
+        account = Account(event, self._spool, started=call.started)
         try:
-            await self._carry(exchange, call, tap=tap)
-            outcome, status = "answered", exchange.status
+            await self._carry(exchange, call, tap=tap, account=account)
         except asyncio.CancelledError:
-            if tap.has_ended:
-                # The client had read to the end, and did not wait for the connection's.
-                outcome, status = "answered", exchange.status
+            account.settle("aborted", CLIENT_LEFT, tap.usage)
             raise
         except GatewayError as error:
-            outcome = "refused_by_model" if isinstance(error, RefusedByModelError) else "failed"
-            status = error.status
+            is_refusal = isinstance(error, RefusedByModelError)
+            account.settle("refused_by_model" if is_refusal else "failed", error.status, tap.usage)
             raise
         finally:
-            settled = Settled(
-                route=call.route,
-                status=status,
-                seconds=time.perf_counter() - call.started,
-                feature=call.feature,
-                provider=call.upstream.provider,
-                model=call.upstream.ref,
-                usage=tap.usage,
-            )
-            self._settle(
-                settled, claims=call.claims, outcome=outcome, request_id=exchange.request_id
-            )
+            account.settle("failed", GatewayError().status, tap.usage)
+            self._tell(call, account, request_id=exchange.request_id)
 
-    async def _carry(self, exchange: Exchange, call: Call, *, tap: UsageTap) -> None:
+    async def _carry(
+        self, exchange: Exchange, call: Call, *, tap: UsageTap, account: Account
+    ) -> None:
         answer: Connection | None = None
         exchange.watch_client()
         try:
@@ -106,9 +106,9 @@ class Relay:
             async with asyncio.timeout(self._longest_answer_s):
                 answer = await self._forwarder.open(call.upstream, call.path, call.body)
                 if call.stream and _kind(answer) == _EVENT_STREAM:
-                    await _stream(exchange, answer, tap=tap)
+                    await _stream(exchange, answer, tap=tap, account=account)
                 else:
-                    tap.usage = await _whole(exchange, answer)
+                    await _whole(exchange, answer, account=account)
         except (BrokenOffError, TimeoutError) as cause:
             reason = f"{call.upstream.ref} broke off: {type(cause).__name__}: {cause}"
             raise ModelUnavailableError(reason=reason) from cause
@@ -117,48 +117,86 @@ class Relay:
             if answer is not None:
                 self._forwarder.close(call.upstream, answer)
 
-    def _settle(
-        self, settled: Settled, *, claims: Claims, outcome: Outcome, request_id: bytes
-    ) -> None:
+    def _tell(self, call: Call, account: Account, *, request_id: bytes) -> None:
+        usage = account.usage
+        settled = Settled(
+            route=call.route,
+            status=account.status,
+            seconds=time.perf_counter() - call.started,
+            feature=call.feature,
+            provider=call.upstream.provider,
+            model=call.upstream.ref,
+            usage=usage,
+        )
         self._metrics.settle(settled)
-        usage = settled.usage
         log.info(
-            "ai_feature_used",
-            category="ai_usage",
+            EVENT_NAME,
+            category=EVENT_CATEGORY,
+            event_id=account.event_id,
             request_id=request_id.decode(),
             feature=settled.feature,
             provider=settled.provider,
             model=settled.model,
-            namespace=claims.ns,
-            user=claims.sub,
-            issuer=claims.iss,
-            outcome=outcome,
+            namespace=call.claims.ns,
+            user=call.claims.sub,
+            issuer=call.claims.iss,
+            outcome=account.outcome,
             prompt_tokens=usage.prompt_tokens if usage else None,
             completion_tokens=usage.completion_tokens if usage else None,
             seconds=round(settled.seconds, 4),
         )
 
 
+def _event(call: Call, exchange: Exchange, *, now: float) -> UsageEvent:
+    """The call as it counts if the gateway ends before it does."""
+    claims = call.claims
+    return UsageEvent(
+        event_id=make_ulid(now, os.urandom),
+        happened_at=round(now, 3),
+        request_id=exchange.request_id.decode(),
+        issuer=claims.iss,
+        subject=claims.sub,
+        # A unit primitive that belongs to no feature is one by itself.
+        feature=call.feature or call.unit_primitive,
+        unit_primitive=call.unit_primitive,
+        provider=call.upstream.provider,
+        model=call.upstream.ref,
+        outcome="interrupted",
+        status=0,
+        namespace_id=claims.ns,
+        root_namespace_id=claims.root_ns,
+    )
+
+
 def _kind(answer: Connection) -> bytes:
     return answer.content_type.partition(b";")[0].strip().lower()
 
 
-async def _whole(exchange: Exchange, answer: Connection) -> Usage | None:
+async def _whole(exchange: Exchange, answer: Connection, *, account: Account) -> None:
     body = await answer.read()
     exchange.forget_client()
+    # On disk before the client has it: what was answered is counted, whenever we are killed.
+    account.settle("answered", answer.status, usage_of(body))
     await exchange.answer(answer.status, body, content_type=answer.content_type or _JSON)
-    return usage_of(body)
 
 
-async def _stream(exchange: Exchange, answer: Connection, *, tap: UsageTap) -> None:
+async def _stream(
+    exchange: Exchange, answer: Connection, *, tap: UsageTap, account: Account
+) -> None:
     await exchange.start(answer.status, answer.content_type, _STREAM_HEADERS)
 
     def hand_on(data: bytes) -> Awaitable[None] | None:
+        if not account.first_token_at:
+            account.first_token_at = time.perf_counter()
         passed = tap.pass_on(data)
+        # A client that has read this far need not wait for the connection's end.
+        if passed.endswith(ENDS):
+            account.settle("answered", answer.status, tap.usage)
         return exchange.push(passed) if passed else None
 
     await answer.stream(hand_on)
     exchange.forget_client()
+    account.settle("answered", answer.status, tap.usage)
     await exchange.end(tap.finish())
 
 

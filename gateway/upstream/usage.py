@@ -3,7 +3,8 @@
 import msgspec
 
 MARK = b'"usage"'
-END = b"data: [DONE]"
+# What bytes end with that hold the engine's last event.
+ENDS = (b"data: [DONE]\n\n", b"data: [DONE]\r\n\r\n")
 
 # A frame longer than this is passed on in pieces instead of being held back whole.
 MAX_HELD_BYTES = 1024 * 1024
@@ -40,22 +41,15 @@ class UsageTap:
     With `strip`, the event that carries only usage is taken out; every other byte is unchanged.
     """
 
-    __slots__ = ("_held", "_last", "_strip", "usage")
+    __slots__ = ("_held", "_strip", "usage")
 
     def __init__(self, *, strip: bool) -> None:
         self._strip = strip
         self._held = b""
-        self._last = b""
         self.usage: Usage | None = None
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether the engine has said its last event; the stream's own end may still be to come."""
-        return self._last.rstrip().endswith(END)
 
     def pass_on(self, data: bytes) -> bytes:
         """What to send now; the start of an unfinished event is held back for the next call."""
-        self._last = data
         if data[-2:] == b"\n\n" and not self._held:
             return data if MARK not in data else self._inspect(data)
         data = self._held + data
