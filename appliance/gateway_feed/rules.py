@@ -5,7 +5,7 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -53,6 +53,25 @@ class Gateway:
     def is_present(self, *, at: datetime) -> bool:
         """Whether it was heard of in the ten seconds before `at`."""
         return self.last_seen_at is not None and at - self.last_seen_at <= SEEN_WITHIN
+
+
+def state_of_model(
+    gateways: Iterable[Gateway], ref: str, *, at: datetime
+) -> feed.ModelState | None:
+    """What present gateways say of a model; None when none of them has spoken of it.
+
+    One that reaches it is enough to have an answer.
+    """
+    states = {
+        each.state
+        for gateway in gateways
+        if gateway.is_present(at=at)
+        for each in gateway.reported_models
+        if each.ref == ref
+    }
+    if not states:
+        return None
+    return "ready" if "ready" in states else "unreachable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

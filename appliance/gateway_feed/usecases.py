@@ -21,7 +21,7 @@ from appliance.storage.engine import Session
 from appliance.storage.identity import read_identity
 from appliance.storage.outbox import last_sequence, publish
 from appliance.storage.sealing import Sealer
-from gateway.contract.feed import Report, SignedFeed
+from gateway.contract.feed import ModelState, Report, SignedFeed
 
 TOPIC = "gateway"
 
@@ -114,6 +114,11 @@ def store_report(session: Session, gateway: Gateway, report: Report) -> None:
 def list_gateways(session: Session) -> Sequence[Gateway]:
     """Every registered gateway, by name."""
     return tables.all_gateways(session)
+
+
+def state_of_model(session: Session, ref: str, *, now: datetime) -> ModelState | None:
+    """What present gateways say of a model; None when none of them has spoken of it."""
+    return rules.state_of_model(tables.all_gateways(session), ref, at=now)
 
 
 def ensure_feed_key(session: Session, sealer: Sealer, *, now: datetime) -> bool:

@@ -66,11 +66,16 @@ def local_row(session: Session) -> SelfHostedModelRow | None:
     return session.exec(query.order_by(col(SelfHostedModelRow.id))).first()
 
 
+def row_of_ref(session: Session, ref: str) -> SelfHostedModelRow | None:
+    """The row of the model that has that ref, but for case and separators."""
+    query = select(SelfHostedModelRow).where(SelfHostedModelRow.ref_key == ref_key(ref))
+    return session.exec(query).first()
+
+
 def has_ref(session: Session, ref: str, *, besides: int | None) -> bool:
     """Whether another model than `besides` has that ref."""
-    query = select(SelfHostedModelRow.id).where(SelfHostedModelRow.ref_key == ref_key(ref))
-    found = session.exec(query).first()
-    return found is not None and found != besides
+    found = row_of_ref(session, ref)
+    return found is not None and found.id != besides
 
 
 def model_page(session: Session, page: Page) -> Slice[SelfHostedModel]:

@@ -53,6 +53,12 @@ def get_model(session: Session, model_id: int) -> SelfHostedModel:
     return tables.model_of(_row(session, model_id))
 
 
+def find_model(session: Session, ref: str) -> SelfHostedModel | None:
+    """The model of exactly that ref, as the gateway looks for it; any text may be asked for."""
+    row = tables.row_of_ref(session, ref) if rules.REF.fullmatch(ref) else None
+    return tables.model_of(row) if row is not None and row.ref == ref else None
+
+
 def create_model(
     session: Session, description: Description, *, sealer: Sealer, actor: Actor, now: datetime
 ) -> SelfHostedModel:

@@ -16,7 +16,13 @@ from appliance.gateway_feed.errors import (
     ReportRefusedError,
 )
 from appliance.self_hosted_models.rules import ServedModel
-from gateway.contract.feed import API_KEY_CONTEXT, SIGNATURE_CONTEXT, FeedDocument
+from gateway.contract.feed import (
+    API_KEY_CONTEXT,
+    SIGNATURE_CONTEXT,
+    FeedDocument,
+    ModelState,
+    ReportedModel,
+)
 from tests.instance_builders import NOW, GatewayKeys, a_model
 
 KEYS = GatewayKeys()
@@ -204,3 +210,20 @@ def test_a_gateway_is_present_for_ten_seconds() -> None:
     assert seen.is_present(at=NOW + timedelta(seconds=10))
     assert not seen.is_present(at=NOW + timedelta(seconds=10, milliseconds=1))
     assert not KEYS.gateway().is_present(at=NOW)
+
+
+def _reporting(*states: tuple[str, ModelState], seen_s: float = 0) -> rules.Gateway:
+    reported = tuple(ReportedModel(ref=ref, state=state) for ref, state in states)
+    seen_at = NOW - timedelta(seconds=seen_s)
+    return KEYS.gateway(last_seen_at=seen_at, reported_models=reported)
+
+
+def test_a_model_is_ready_when_one_gateway_reaches_it() -> None:
+    gateways = [_reporting(("m", "unreachable")), _reporting(("m", "ready"))]
+    assert rules.state_of_model(gateways, "m", at=NOW) == "ready"
+    assert rules.state_of_model(gateways[:1], "m", at=NOW) == "unreachable"
+
+
+def test_who_is_absent_or_silent_says_nothing_of_a_model() -> None:
+    gateways = [_reporting(("m", "ready"), seen_s=11), _reporting(("other", "ready"))]
+    assert rules.state_of_model(gateways, "m", at=NOW) is None

@@ -60,3 +60,12 @@ def test_the_feed_reads_api_keys_in_clear(db: Db, sealer: Sealer) -> None:
 
 def test_a_name_is_resolved_to_all_its_addresses() -> None:
     assert "127.0.0.1" in usecases.resolve("127.0.0.1", 80)
+
+
+def test_a_model_is_found_by_exactly_its_ref(db: Db, sealer: Sealer) -> None:
+    _ensure(db, sealer, ref="a-b")
+    refs = ("a-b", "A-b", "a_b", "a\0b")
+    found = db.read_blocking(
+        lambda session: [ref for ref in refs if usecases.find_model(session, ref)]
+    )
+    assert found == ["a-b"]
