@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from gateway.contract.claims import AUDIENCE
+from gateway.contract.events import Decision, UsageEvent
 from gateway.contract.feed import (
     API_KEY_CONTEXT,
     SIGNATURE_CONTEXT,
@@ -21,6 +22,7 @@ from gateway.contract.feed import (
     FeedModel,
     SignedFeed,
 )
+from gateway.contract.ulids import make_ulid
 
 INSTANCE_ID = "11111111-2222-4333-8444-555555555555"
 ISSUER = "http://instance.test"
@@ -117,3 +119,34 @@ def a_sealed_api_key(
     suite = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
     info = API_KEY_CONTEXT + ref.encode()
     return base64url(suite.encrypt(api_key.encode(), sealing_key, info=info))
+
+
+def a_usage_event(number: int = 0, **changes: Any) -> UsageEvent:
+    fields = {
+        "event_id": make_ulid(1_800_000_000, lambda size: number.to_bytes(size, "big")),
+        "happened_at": 1_800_000_000.0,
+        "request_id": f"request-{number}",
+        "issuer": ISSUER,
+        "subject": "user-1",
+        "feature": "duo_chat",
+        "unit_primitive": "duo_chat",
+        "provider": "shm",
+        "model": "demo",
+        "outcome": "answered",
+        "status": 200,
+        **changes,
+    }
+    return UsageEvent(**fields)
+
+
+def a_decision(number: int = 0, **changes: Any) -> Decision:
+    fields = {
+        "decision_id": make_ulid(1_800_000_000, lambda size: number.to_bytes(size, "big")),
+        "happened_at": 1_800_000_000.0,
+        "issuer": ISSUER,
+        "subject": "user-1",
+        "code": "feature_not_granted",
+        "unit_primitive": "duo_chat",
+        **changes,
+    }
+    return Decision(**fields)

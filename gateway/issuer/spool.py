@@ -56,7 +56,8 @@ class Spool:
     ) -> None:
         self._folder = state_folder / FOLDER
         self._limit_bytes = limit_bytes
-        self._segment_bytes = segment_bytes
+        # Several, or a full spool could not give room back as it is shipped.
+        self._segment_bytes = min(segment_bytes, limit_bytes // 8)
         self._clock = clock
         self.spooled = self.shipped = self.dropped = self.pending = 0
         self._open: dict[str, bytes] = {}

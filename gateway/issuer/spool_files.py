@@ -1,6 +1,6 @@
 """The files of the spool: segments of lines, and how far the instance has them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -141,7 +141,8 @@ def read_chunk(folder: Path, position: Position, *, current: int) -> Chunk:
             return Chunk(end=position)
         following = Position(segment=position.segment + 1)
         if text:
-            return Chunk(unreadable=1, end=following)
+            # Cut by a crash, perhaps just before the line's end.
+            return replace(_chunk(text, position), end=following)
         position = following
 
 

@@ -1,5 +1,6 @@
-"""An instance as a gateway sees it: a key set, a feed, and a place for reports."""
+"""An instance as a gateway sees it: a key set, a feed, and a place for reports and usage."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jwt
@@ -8,6 +9,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
+from gateway.contract.events import EVENTS_PATH, Batch, Decision, Receipt, RefusedEvent, UsageEvent
 from gateway.contract.feed import FEED_PATH, REPORT_PATH, FeedModel, Report
 from gateway.issuer.identity import Identity
 from tests.builders import (
@@ -35,6 +37,10 @@ class FakeInstance:
         self.key_set_fetches = 0
         self.assertions: list[dict[str, Any]] = []
         self.reports: list[Report] = []
+        # What came of usage, repeated or not; `takes_batch` gives the status of an answer.
+        self.batches: list[Batch] = []
+        self.refuses: dict[str, str] = {}
+        self.takes_batch: Callable[[Batch], int] = lambda _: 200
         self.port = 0
         self._runner: web.AppRunner | None = None
 
@@ -47,10 +53,20 @@ class FakeInstance:
         app.router.add_get("/oauth/discovery/keys", self._keys)
         app.router.add_get(FEED_PATH, self._feed)
         app.router.add_post(REPORT_PATH, self._report)
+        app.router.add_post(EVENTS_PATH, self._events)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
         self.port = self._runner.addresses[0][1]
+
+    @property
+    def events(self) -> list[UsageEvent]:
+        """Every event that was taken, as often as it came."""
+        return [event for batch in self.batches for event in batch.events]
+
+    @property
+    def decisions(self) -> list[Decision]:
+        return [decision for batch in self.batches for decision in batch.decisions]
 
     async def stop(self) -> None:
         if self._runner is not None:
@@ -102,3 +118,19 @@ class FakeInstance:
         self._check(request)
         self.reports.append(msgspec.json.decode(await request.read(), type=Report))
         return web.json_response({})
+
+    async def _events(self, request: web.Request) -> web.Response:
+        if self.is_down:
+            return web.Response(status=503)
+        self._check(request)
+        batch = msgspec.json.decode(await request.read(), type=Batch)
+        status = self.takes_batch(batch)
+        if status == 200:
+            self.batches.append(batch)
+        refused = tuple(
+            RefusedEvent(event_id=event.event_id, reason=self.refuses[event.event_id])
+            for event in batch.events
+            if event.event_id in self.refuses
+        )
+        body = msgspec.json.encode(Receipt(refused=refused))
+        return web.Response(status=status, body=body, content_type="application/json")

@@ -130,6 +130,7 @@ def settings(tmp_path: Path, instance: FakeInstance) -> Settings:
     return Settings(
         home=tmp_path,
         feed_interval=timedelta(seconds=0.05),
+        usage_interval=timedelta(seconds=0.05),
         key_set_cool_down=timedelta(seconds=0.2),
         max_body_bytes=64 * 1024,
     )
