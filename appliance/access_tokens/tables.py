@@ -1,10 +1,10 @@
-"""The rows of signing keys."""
+"""The rows of signing keys, and of the names under which users are known outside."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Index, text
+from sqlalchemy import Column, ForeignKey, Index, Integer, text
 from sqlmodel import Field, col, select
 
 from appliance.access_tokens.rules import KeyState, PublicKey
@@ -32,6 +32,17 @@ class SigningKeyRow(Row, table=True):
     public_e: str
     sealed_private_key: bytes
     created_at: datetime
+
+
+class GlobalUserIdRow(Row, table=True):
+    """A user's name outside of the instance, which nobody can compute backwards."""
+
+    __tablename__ = "global_user_ids"
+
+    user_id: int = Field(
+        sa_column=Column(Integer, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    )
+    global_id: str = Field(unique=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,4 +85,23 @@ def add_key(
         created_at=now,
     )
     session.add(row)
+    session.flush()
+
+
+def users_named(session: Session, global_ids: Collection[str]) -> dict[str, int]:
+    """The users behind those global ids that are noted."""
+    query = select(GlobalUserIdRow).where(col(GlobalUserIdRow.global_id).in_(global_ids))
+    return {row.global_id: row.user_id for row in session.exec(query)}
+
+
+def named_user_ids(session: Session) -> set[int]:
+    """The users whose global id is noted."""
+    return set(session.exec(select(GlobalUserIdRow.user_id)))
+
+
+def note_global_ids(session: Session, global_ids: Mapping[int, str]) -> None:
+    """Notes the global ids of these users."""
+    session.add_all(
+        GlobalUserIdRow(user_id=user_id, global_id=name) for user_id, name in global_ids.items()
+    )
     session.flush()

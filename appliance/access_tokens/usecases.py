@@ -1,6 +1,6 @@
 """Mints access tokens, and publishes the keys that they are verified with."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -11,6 +11,7 @@ from appliance.access_tokens import rules, tables
 from appliance.access_tokens.errors import NoSigningKeyError
 from appliance.access_tokens.rules import AccessToken, PublicKey, Subject
 from appliance.accounts.rules import Caller
+from appliance.accounts.usecases import all_user_ids
 from appliance.storage.engine import Session
 from appliance.storage.identity import Identity
 from appliance.storage.outbox import publish
@@ -69,6 +70,20 @@ class Minter:
         return rules.global_user_id(
             self._subject_key, instance_id=self._identity.instance_id, user_id=user_id
         )
+
+    def users_by_global_id(self, session: Session, global_ids: Collection[str]) -> dict[str, int]:
+        """The users behind global ids, in a write; strangers and who is gone are not among them.
+
+        The names are noted the first time that one of them is asked for: minting stays a read.
+        """
+        found = tables.users_named(session, global_ids)
+        if len(found) == len(set(global_ids)):
+            return found
+        missing = all_user_ids(session) - tables.named_user_ids(session)
+        names = {user_id: self.global_user_id(user_id) for user_id in sorted(missing)}
+        tables.note_global_ids(session, names)
+        wanted = set(global_ids)
+        return found | {name: user_id for user_id, name in names.items() if name in wanted}
 
     def check(self, session: Session) -> None:
         """Passes when a token could be minted now.

@@ -138,6 +138,11 @@ def user_page(session: Session, page: Page, *, username: str | None) -> Slice[Us
     return Slice(items=[user_of(row) for row in rows.items], page=page, total=rows.total)
 
 
+def all_user_ids(session: Session) -> Sequence[int | None]:
+    """The numbers of all users."""
+    return session.exec(select(UserRow.id)).all()
+
+
 def count_active_admins(session: Session) -> int:
     """How many users can administer the instance."""
     query = select(func.count()).select_from(UserRow)

@@ -78,6 +78,11 @@ def list_users(session: Session, page: Page, *, username: str | None = None) -> 
     return tables.user_page(session, page, username=username)
 
 
+def all_user_ids(session: Session) -> set[int]:
+    """The numbers of all users, blocked or not."""
+    return {each for each in tables.all_user_ids(session) if each is not None}
+
+
 def get_user(session: Session, user_id: int) -> User:
     """One user.
 

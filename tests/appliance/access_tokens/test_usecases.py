@@ -1,10 +1,14 @@
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
 
 import pytest
 
 from appliance.access_tokens.errors import NoSigningKeyError
 from appliance.access_tokens.usecases import Minter, ensure_signing_key, published_keys
-from appliance.storage.engine import Db
+from appliance.accounts import usecases as accounts
+from appliance.accounts.rules import Profile
+from appliance.audit.rules import SYSTEM
+from appliance.storage.engine import Db, Session
 from appliance.storage.identity import Identity
 from appliance.storage.sealing import SealBrokenError, Sealer
 from gateway.contract.catalog import load_catalog
@@ -38,3 +42,49 @@ def test_a_key_sealed_by_another_master_key_signs_nothing(db: Db, sealer: Sealer
     with pytest.raises(SealBrokenError):
         db.read_blocking(_minter(Sealer(b"x" * 32)).check)
     db.read_blocking(_minter(sealer).check)
+
+
+def _users(db: Db, *usernames: str) -> list[int]:
+    def make(session: Session) -> list[int]:
+        profiles = [
+            Profile(username=name, name=name, email=f"{name}@x", is_admin=True)
+            for name in usernames
+        ]
+        return [
+            accounts.create_user(session, each, password_hash=None, actor=SYSTEM, now=NOW).id
+            for each in profiles
+        ]
+
+    return db.write_blocking(make)
+
+
+def _found(db: Db, minter: Minter, *names: str) -> dict[str, int]:
+    return db.write_blocking(lambda session: minter.users_by_global_id(session, names))
+
+
+def test_a_user_is_found_by_the_name_it_has_outside(db: Db, sealer: Sealer) -> None:
+    minter = _minter(sealer)
+    ada, ben = _users(db, "ada", "ben")
+    names = [minter.global_user_id(each) for each in (ada, ben)]
+    assert _found(db, minter, names[0], "nobody") == {names[0]: ada}
+    assert _found(db, minter, *names) == {names[0]: ada, names[1]: ben}
+    (cleo,) = _users(db, "cleo")
+    assert _found(db, minter, minter.global_user_id(cleo)) == {minter.global_user_id(cleo): cleo}
+
+
+def test_who_is_gone_is_not_found(db: Db, sealer: Sealer) -> None:
+    minter = _minter(sealer)
+    ada, _ = _users(db, "ada", "ben")
+    name = minter.global_user_id(ada)
+    assert _found(db, minter, name) == {name: ada}
+    db.write_blocking(lambda session: accounts.delete_user(session, ada, actor=SYSTEM, now=NOW))
+    assert _found(db, minter, name) == {}
+
+
+def test_names_asked_for_at_once_are_noted_once(db: Db, sealer: Sealer) -> None:
+    minter = _minter(sealer)
+    users = _users(db, *(f"user{number}" for number in range(20)))
+    names = [minter.global_user_id(each) for each in users]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda name: _found(db, minter, name), names))
+    assert [each[name] for each, name in zip(found, names, strict=True)] == users
