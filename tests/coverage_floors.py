@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 FLOORS = (
-    (100, "appliance/*/rules.py,gateway/policy/*,gateway/contract/*"),
+    (100, "appliance/*/rules.py,appliance/*/rules/*,gateway/policy/*,gateway/contract/*"),
     (90, "appliance/*,gateway/*,model_server/*,install/*"),
 )
 

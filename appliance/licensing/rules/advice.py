@@ -1,6 +1,7 @@
 """Sentences for an admin about licences and purchases that need a hand."""
 
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from appliance.licensing.rules.purchases import Purchase
 
@@ -32,7 +33,8 @@ def clock_warning(now: datetime, latest: datetime | None) -> str | None:
 def life_warning(purchase: Purchase, *, title: str, at: datetime) -> str | None:
     """A sentence when a purchase ends soon, has ended, or has not begun."""
     ends_at = purchase.ends_at(at)
-    match purchase.state(at):
+    state = purchase.state(at)
+    match state:
         case "future":
             begins = min(i.starts_at for i in purchase.items if i.state(at) == "future")
             return f"{title} begins on {begins.date()}; until then it grants nothing."
@@ -49,6 +51,8 @@ def life_warning(purchase: Purchase, *, title: str, at: datetime) -> str | None:
             if ends_at is None or ends_at - at > EXPIRES_SOON:
                 return None
             return f"{title} ends on {ends_at.date()}; upload a new licence before then."
+        case _:
+            assert_never(state)
 
 
 def limit_warning(*, title: str, quantity: int, given: int) -> str | None:

@@ -183,11 +183,6 @@ def holding(
     )
 
 
-def bears_on(purchase: Purchase, root_namespace_id: int | None) -> bool:
-    """Whether a purchase counts in a tenant: its own ones do, and those of the instance."""
-    return purchase.root_namespace_id in {None, root_namespace_id}
-
-
 def opens(held: Holding, catalog: Catalog, *, at: datetime) -> frozenset[str]:
     """The unit primitives that one holding opens at `at`."""
     add_on = catalog.add_ons.get(held.purchase.add_on)
