@@ -1,10 +1,24 @@
 """Work that is done again and again, by one process of all that share a database."""
 
-from collections.abc import Callable
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from appliance.storage.engine import Session
+import anyio.to_thread
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from appliance.storage.engine import DatabaseUnavailableError, Db, Session
+from appliance.storage.leadership import Leadership, leadership
+
+Clock = Callable[[], datetime]
+# How often the others try to lead, and the leader makes sure that it still does.
+CHECK_EVERY_S = 1.0
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,3 +32,74 @@ class Job:
     name: str
     every: timedelta
     work: Callable[[Session, datetime], None]
+
+
+class TimedJobs:
+    """Does the jobs for as long as this process leads."""
+
+    def __init__(self, db: Db, jobs: Sequence[Job], *, clock: Clock) -> None:
+        self._db = db
+        self._jobs = jobs
+        self._clock = clock
+        self._scheduler: AsyncIOScheduler | None = None
+        self._running: set[asyncio.Task[None] | None] = set()
+        # It says twice of every run that it ran.
+        logging.getLogger("apscheduler").setLevel(logging.WARNING)
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Leads, or waits for it, until the context ends."""
+        lock = leadership(self._db.engine.url)
+        task = asyncio.create_task(self._follow(lock))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            self._stop()
+            # A transaction that has begun is not given up; the database closes after us.
+            while running := [each for each in self._running if each is not None]:
+                await asyncio.wait(running)
+            await anyio.to_thread.run_sync(lock.release)
+
+    async def _follow(self, lock: Leadership) -> None:
+        while True:
+            try:
+                leads = await anyio.to_thread.run_sync(lock.hold)
+            except OSError as error:
+                log.error("leadership_failed", reason=str(error))  # noqa: TRY400  # the trace says no more
+                leads = False
+            if leads and self._scheduler is None:
+                self._start()
+            elif not leads and self._scheduler is not None:
+                log.warning("leadership_lost")
+                self._stop()
+            await asyncio.sleep(CHECK_EVERY_S)
+
+    def _start(self) -> None:
+        defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": 60}
+        scheduler = AsyncIOScheduler(timezone="UTC", job_defaults=defaults)
+        for job in self._jobs:
+            seconds = job.every.total_seconds()
+            scheduler.add_job(self._do, "interval", (job,), seconds=seconds)
+            scheduler.add_job(self._do, args=(job,))
+        scheduler.start()
+        self._scheduler = scheduler
+        log.info("leadership_taken", jobs=[job.name for job in self._jobs])
+
+    def _stop(self) -> None:
+        if self._scheduler is not None:
+            self._scheduler.shutdown(wait=False)
+            self._scheduler = None
+
+    async def _do(self, job: Job) -> None:
+        self._running.add(task := asyncio.current_task())
+        try:
+            await self._db.write(lambda session: job.work(session, self._clock()))
+        except DatabaseUnavailableError as error:
+            log.warning("timed_job_failed", job=job.name, reason=error.code)
+        except Exception:  # the boundary of a background task
+            log.exception("timed_job_failed", job=job.name)
+        finally:
+            self._running.discard(task)
