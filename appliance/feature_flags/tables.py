@@ -1,11 +1,14 @@
 """The rows of what feature flags were set to."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 
 from sqlalchemy import UniqueConstraint
-from sqlmodel import Field
+from sqlmodel import Field, col, delete, select
 
-from appliance.storage.engine import Row
+from appliance.feature_flags.rules import Gate, GateKind
+from appliance.storage.engine import Row, Session
 
 
 class FlagGateRow(Row, table=True):
@@ -24,3 +27,46 @@ class FlagGateRow(Row, table=True):
     subject_id: int = 0
     value: int
     updated_at: datetime
+
+
+def all_gates(session: Session) -> Sequence[Gate]:
+    """Everything that was set, of all flags."""
+    rows = session.exec(select(FlagGateRow).order_by(col(FlagGateRow.id)))
+    return [
+        Gate(
+            flag=row.flag,
+            kind=cast("GateKind", row.gate),
+            subject_id=row.subject_id,
+            value=row.value,
+        )
+        for row in rows
+    ]
+
+
+def set_gate(session: Session, gate: Gate, *, now: datetime) -> None:
+    """Sets one gate, in place of what it was."""
+    query = select(FlagGateRow).where(
+        FlagGateRow.flag == gate.flag,
+        FlagGateRow.gate == gate.kind,
+        FlagGateRow.subject_id == gate.subject_id,
+    )
+    row = session.exec(query).first()
+    if row is None:
+        row = FlagGateRow(
+            flag=gate.flag,
+            gate=gate.kind,
+            subject_id=gate.subject_id,
+            value=gate.value,
+            updated_at=now,
+        )
+        session.add(row)
+    row.value, row.updated_at = gate.value, now
+    session.flush()
+
+
+def clear_gates(session: Session, flag: str, *, kind: GateKind | None = None) -> None:
+    """Forgets what a flag was set to, or one kind of it."""
+    statement = delete(FlagGateRow).where(col(FlagGateRow.flag) == flag)
+    if kind is not None:
+        statement = statement.where(col(FlagGateRow.gate) == kind)
+    session.exec(statement)

@@ -1,0 +1,108 @@
+"""What admins do with feature flags, and what everybody else asks of them."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from appliance.accounts.rules import User
+from appliance.audit import usecases as audit
+from appliance.audit.rules import Actor, Target
+from appliance.errors import NotFoundError
+from appliance.feature_flags import rules, tables
+from appliance.feature_flags.rules import Asker, Definition, Gate, Subject
+from appliance.storage.engine import Session
+from appliance.storage.outbox import publish
+
+TOPIC = "feature_flag"
+
+
+def is_enabled(
+    session: Session, flag: str, *, user: User | None, namespaces: Collection[int]
+) -> bool:
+    """Whether the flag is on for a user in a group, whose ids from the root down are given.
+
+    Raises:
+        NotFoundError: no such flag.
+    """
+    definition = get_definition(flag)
+    return rules.is_on(definition, tables.all_gates(session), _asker(user, namespaces))
+
+
+def enabled_flags(
+    session: Session, *, user: User | None, namespaces: Collection[int]
+) -> frozenset[str]:
+    """Every flag that is on for a user in a group, whose ids from the root down are given."""
+    asker = _asker(user, namespaces)
+    return rules.on_flags(rules.load_definitions(), tables.all_gates(session), asker)
+
+
+def _asker(user: User | None, namespaces: Collection[int]) -> Asker:
+    return Asker(user_id=user.id if user else None, namespaces=namespaces)
+
+
+def get_definition(flag: str) -> Definition:
+    """What a flag is for.
+
+    Raises:
+        NotFoundError: no such flag.
+    """
+    definition = rules.load_definitions().get(flag)
+    if definition is None:
+        raise NotFoundError(what="Feature flag")
+    return definition
+
+
+def list_gates(session: Session) -> Sequence[Gate]:
+    """Everything that was set, of all flags."""
+    return tables.all_gates(session)
+
+
+def set_flag(
+    session: Session,
+    flag: str,
+    *,
+    value: bool | int,
+    subjects: Sequence[Subject] = (),
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Turns a flag on or off for everyone or for `subjects`; a number is the share of users.
+
+    Setting it for everyone ends the share of users, and the other way round.
+
+    Raises:
+        NotFoundError: no such flag.
+        InvalidFieldsError: a share that is no percentage, or that is set for somebody.
+    """
+    get_definition(flag)
+    for gate in rules.gates_of(flag, value, subjects):
+        replaced = rules.REPLACES.get(gate.kind)
+        if replaced is not None:
+            tables.clear_gates(session, flag, kind=replaced)
+        tables.set_gate(session, gate, now=now)
+        details = {"gate": gate.kind, "subject_id": gate.subject_id, "value": gate.value}
+        _tell(session, flag, "feature_flag_set", details=details, actor=actor, now=now)
+
+
+def reset_flag(session: Session, flag: str, *, actor: Actor, now: datetime) -> None:
+    """Forgets what a flag was set to; its default holds again.
+
+    Raises:
+        NotFoundError: no such flag.
+    """
+    get_definition(flag)
+    tables.clear_gates(session, flag)
+    _tell(session, flag, "feature_flag_reset", details={}, actor=actor, now=now)
+
+
+def _tell(
+    session: Session,
+    flag: str,
+    action: str,
+    *,
+    details: Mapping[str, object],
+    actor: Actor,
+    now: datetime,
+) -> None:
+    target = Target(kind="feature_flag", id=flag)
+    audit.record(session, action, actor=actor, target=target, details=details, now=now)
+    publish(session, TOPIC, {"flag": flag}, now=now)

@@ -1,0 +1,99 @@
+"""When a flag is on for somebody."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.errors import InvalidFieldsError
+from appliance.feature_flags.rules import (
+    Asker,
+    DefinitionsError,
+    Gate,
+    GateKind,
+    gates_of,
+    is_on,
+    load_definitions,
+    on_flags,
+    parse_definitions,
+)
+
+FLAG = load_definitions()["ai_duo_chat_switch"]
+ADA = Asker(user_id=7, namespaces=(1, 5))
+
+
+def a_gate(kind: GateKind, value: int, subject_id: int = 0, flag: str = FLAG.name) -> Gate:
+    return Gate(flag=flag, kind=kind, subject_id=subject_id, value=value)
+
+
+def test_the_default_holds_until_something_is_set() -> None:
+    assert is_on(FLAG, [], ADA)
+    assert not is_on(FLAG, [a_gate("everyone", 0)], ADA)
+
+
+def test_what_is_set_for_a_user_comes_before_all_else() -> None:
+    gates = [a_gate("user", 1, 7), a_gate("namespace", 0, 5), a_gate("everyone", 0)]
+    assert is_on(FLAG, gates, ADA)
+    assert not is_on(FLAG, [a_gate("user", 0, 7), a_gate("namespace", 1, 5)], ADA)
+
+
+def test_what_is_set_for_a_group_holds_below_it() -> None:
+    gates = [a_gate("namespace", 1, 1), a_gate("everyone", 0)]
+    assert is_on(FLAG, gates, ADA)
+    assert not is_on(FLAG, gates, Asker(user_id=7, namespaces=(2,)))
+
+
+def test_another_flags_settings_change_nothing() -> None:
+    assert is_on(FLAG, [a_gate("everyone", 0, flag="other")], ADA)
+
+
+@given(st.integers(min_value=0, max_value=100))
+def test_a_share_of_users_is_about_that_share_and_only_grows(share: int) -> None:
+    def on(percent: int) -> set[int]:
+        gates = [a_gate("percentage_of_users", percent)]
+        return {
+            user for user in range(400) if is_on(FLAG, gates, Asker(user_id=user, namespaces=()))
+        }
+
+    assert abs(len(on(share)) / 400 - share / 100) < 0.12
+    assert on(share) <= on(min(100, share + 10))
+
+
+def test_a_share_says_nothing_of_nobody() -> None:
+    assert is_on(FLAG, [a_gate("percentage_of_users", 0)], Asker(user_id=None, namespaces=()))
+
+
+def test_all_flags_that_are_on() -> None:
+    on = on_flags(load_definitions(), [a_gate("everyone", 0)], ADA)
+    assert on == set(load_definitions()) - {FLAG.name}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("not toml", "Expected"),
+        ("[ai_global_switch]\ndescription = 1\nis_on_by_default = true", "Expected `str`"),
+        ('[x]\ndescription = "x"\nis_on_by_default = true', "ai_global_switch is missing"),
+        (
+            '[ai_global_switch]\ndescription = "x"\nis_on_by_default = true\nfeatures = ["nix"]',
+            "unknown feature nix",
+        ),
+    ],
+)
+def test_a_wrong_file_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(DefinitionsError, match=reason):
+        parse_definitions(text, features=())
+
+
+def test_what_a_value_sets() -> None:
+    assert gates_of("f", True, ()) == [a_gate("everyone", 1, flag="f")]
+    assert gates_of("f", False, [("user", 7), ("namespace", 5)]) == [
+        a_gate("user", 0, 7, flag="f"),
+        a_gate("namespace", 0, 5, flag="f"),
+    ]
+    assert gates_of("f", 30, ()) == [a_gate("percentage_of_users", 30, flag="f")]
+
+
+@pytest.mark.parametrize(("value", "subjects"), [(101, ()), (-1, ()), (5, [("user", 1)])])
+def test_a_wrong_share_is_refused(value: int, subjects: list[tuple[str, int]]) -> None:
+    with pytest.raises(InvalidFieldsError):
+        gates_of("f", value, subjects)  # type: ignore[arg-type]

@@ -1,0 +1,79 @@
+"""Flags in the database, on both kinds."""
+
+import pytest
+
+from appliance.audit.rules import SYSTEM
+from appliance.audit.usecases import list_events
+from appliance.errors import NotFoundError
+from appliance.feature_flags import usecases
+from appliance.feature_flags.rules import GLOBAL_SWITCH, load_definitions
+from appliance.storage.engine import Db
+from appliance.storage.outbox import last_sequence
+from appliance.storage.paging import Page
+from tests.instance_builders import NOW, a_user
+
+
+def set_flag(db: Db, value: bool | int, *subjects: tuple[str, int]) -> None:
+    db.write_blocking(
+        lambda session: usecases.set_flag(
+            session,
+            GLOBAL_SWITCH,
+            value=value,
+            subjects=subjects,  # type: ignore[arg-type]
+            actor=SYSTEM,
+            now=NOW,
+        )
+    )
+
+
+def is_on(db: Db, user_id: int = 7, namespaces: tuple[int, ...] = ()) -> bool:
+    user = a_user(id=user_id)
+    return db.read_blocking(
+        lambda session: usecases.is_enabled(
+            session, GLOBAL_SWITCH, user=user, namespaces=namespaces
+        )
+    )
+
+
+def test_a_flag_is_switched_and_reset(db: Db) -> None:
+    assert is_on(db)
+    set_flag(db, False)
+    set_flag(db, True, ("namespace", 5))
+    assert not is_on(db)
+    assert is_on(db, namespaces=(1, 5))
+    db.write_blocking(
+        lambda session: usecases.reset_flag(session, GLOBAL_SWITCH, actor=SYSTEM, now=NOW)
+    )
+    assert is_on(db)
+    assert not db.read_blocking(usecases.list_gates)
+
+
+def test_everyone_and_a_share_replace_each_other(db: Db) -> None:
+    set_flag(db, 0)
+    assert not is_on(db)
+    set_flag(db, True)
+    assert is_on(db)
+    assert [gate.kind for gate in db.read_blocking(usecases.list_gates)] == ["everyone"]
+
+
+def test_all_that_are_on(db: Db) -> None:
+    set_flag(db, False, ("user", 7))
+    on = db.read_blocking(
+        lambda session: usecases.enabled_flags(session, user=a_user(), namespaces=())
+    )
+    assert on == set(load_definitions()) - {GLOBAL_SWITCH}
+
+
+def test_a_change_is_told_and_logged(db: Db) -> None:
+    before = db.read_blocking(last_sequence)
+    set_flag(db, False)
+    assert db.read_blocking(last_sequence) == before + 1
+    events = db.read_blocking(lambda session: list_events(session, Page(number=1, size=9)))
+    assert [event.entry.action for event in events.items] == ["feature_flag_set"]
+
+
+def test_an_unknown_flag_is_refused(db: Db) -> None:
+    with pytest.raises(NotFoundError):
+        db.read_blocking(
+            lambda session: usecases.is_enabled(session, "nix", user=None, namespaces=())
+        )
