@@ -28,6 +28,7 @@ _ = [
     openai._Message.role,
     # What the catalogue says of each thing; clients and pages show it.
     catalog.UnitPrimitive.description,
+    catalog.ModelFamily.title,
     catalog.Feature.title,
     catalog.Feature.main_feature,
     catalog.Feature.release_state,

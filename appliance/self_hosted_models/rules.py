@@ -1,7 +1,7 @@
 """What a self-hosted model is, and what can be said of one."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,22 +13,10 @@ from gateway.contract.addresses import (
     check_addresses,
     parse_endpoint,
 )
+from gateway.contract.catalog import Catalog
 
 Resolve = Callable[[str, int], Sequence[str]]
 
-# The families whose prompts the product knows, in the real system's order.
-FAMILIES = (
-    "mistral",
-    "llama3",
-    "codegemma",
-    "codestral",
-    "codellama",
-    "deepseekcoder",
-    "claude_3",
-    "gpt",
-    "mixtral",
-    "general",
-)
 DEFAULT_FAMILY = "general"
 DEFAULT_PROVIDER = "shm"
 MAX_TEXT_CHARS = 255
@@ -124,7 +112,7 @@ def complete(description: Description) -> NewModel:
             raise InvalidFieldsError(dict.fromkeys(missing, "is required"))
 
 
-def check_description(description: Description, *, providers: frozenset[str]) -> None:
+def check_description(description: Description, catalog: Catalog) -> None:
     """Passes when everything that is said can be used; the endpoint is checked apart.
 
     Raises:
@@ -134,8 +122,8 @@ def check_description(description: Description, *, providers: frozenset[str]) ->
         "ref": _problem_of_ref(description.ref),
         "name": _problem_of_text(description.name),
         "identifier": _problem_of_text(description.identifier),
-        "family": _problem_of_choice(description.family, FAMILIES),
-        "provider": _problem_of_choice(description.provider, sorted(providers)),
+        "family": _problem_of_choice(description.family, catalog.model_families),
+        "provider": _problem_of_choice(description.provider, catalog.registrable_providers()),
         "api_key": _problem_of_api_key(description.api_key),
     }
     problems = {name: problem for name, problem in checks.items() if problem is not None}
@@ -158,7 +146,7 @@ def _problem_of_text(text: str | None) -> str | None:
     return f"must be 1 to {MAX_TEXT_CHARS} printable characters"
 
 
-def _problem_of_choice(text: str | None, choices: Sequence[str]) -> str | None:
+def _problem_of_choice(text: str | None, choices: Collection[str]) -> str | None:
     if text is None or text in choices:
         return None
     return f"must be one of {', '.join(choices)}"

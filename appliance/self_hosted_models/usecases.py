@@ -145,7 +145,7 @@ def _row(session: Session, model_id: int) -> tables.SelfHostedModelRow:
 
 
 def _check(session: Session, description: Description, *, besides: int | None) -> None:
-    rules.check_description(description, providers=frozenset(load_catalog().providers))
+    rules.check_description(description, load_catalog())
     if description.ref and tables.has_ref(session, description.ref, besides=besides):
         raise RefTakenError
 

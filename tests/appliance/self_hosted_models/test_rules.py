@@ -12,10 +12,10 @@ from appliance.self_hosted_models.rules import (
     complete,
     ref_key,
 )
+from gateway.contract.catalog import load_catalog
 from tests.instance_builders import a_model
 
 LAN = (ip_network("10.0.0.0/8"), ip_network("127.0.0.0/8"))
-PROVIDERS = frozenset({"shm"})
 
 
 @pytest.mark.parametrize("other", ["Qwen-2.5", "qwen_2.5", "QWEN/2.5", "qwen-2.5"])
@@ -34,12 +34,13 @@ def test_refs_that_differ_in_letters_differ() -> None:
         Description(ref="a"),
         Description(ref="org/model-7b.Q4_1:latest"),
         Description(family="claude_3", provider="shm"),
+        Description(provider="amazonq"),
         Description(api_key="sk-x"),
         Description(api_key=""),
     ],
 )
 def test_a_usable_description_passes(description: Description) -> None:
-    check_description(description, providers=PROVIDERS)
+    check_description(description, load_catalog())
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_a_usable_description_passes(description: Description) -> None:
 )
 def test_an_unusable_field_is_named(description: Description, field: str) -> None:
     with pytest.raises(InvalidFieldsError) as refusal:
-        check_description(description, providers=PROVIDERS)
+        check_description(description, load_catalog())
     assert set(refusal.value.fields) == {field}
 
 

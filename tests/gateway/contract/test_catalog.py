@@ -5,6 +5,8 @@ from gateway.contract.catalog import CatalogError, load_catalog, parse_catalog
 SMALL = """
 [unit_primitives.chat]
 description = "Chat"
+[model_families.general]
+title = "General"
 [features.talk]
 title = "Talk"
 main_feature = "Talk"
@@ -18,13 +20,37 @@ title = "Pro"
 has_seats = true
 opens = ["chat"]
 entitles = ["own"]
+[add_ons.host]
+title = "Host"
+has_seats = false
+entitles = ["own"]
+accompanies = ["pro"]
+graphql_type = "HOST"
 """
 
 
 def test_the_catalogue_of_this_release_holds_together() -> None:
     catalog = load_catalog()
-    assert {"duo_chat", "complete_code"} <= catalog.unit_primitives.keys()
-    assert "shm" in catalog.providers
+    assert len(catalog.features) == 18
+    assert catalog.providers.keys() == {"shm", "duo", "amazonq"}
+    assert catalog is load_catalog()
+
+
+def test_what_is_sold_gives_what_the_product_cases_say() -> None:
+    add_ons = load_catalog().add_ons
+    assert "duo_chat" in add_ons["duo_pro"].opens
+    assert set(add_ons["duo_pro"].opens) < set(add_ons["duo_enterprise"].opens)
+    assert (add_ons["duo_self_hosted"].opens, add_ons["duo_self_hosted"].entitles) == ((), ("shm",))
+    assert add_ons["amazonq_pro"].opens == ("duo_chat",)
+    assert add_ons["amazonq_pro"].entitles == ("amazonq",)
+    assert all("shm" not in add_ons[name].entitles for name in ("duo_core", "duo_pro"))
+
+
+def test_every_feature_that_can_be_asked_for_is_sold() -> None:
+    catalog = load_catalog()
+    sold = {each for add_on in catalog.add_ons.values() for each in add_on.opens}
+    for feature in catalog.features.values():
+        assert set(feature.unit_primitives) <= sold
 
 
 def test_a_unit_primitive_belongs_to_its_feature() -> None:
@@ -37,7 +63,20 @@ def test_a_unit_primitive_belongs_to_its_feature() -> None:
         ('unit_primitives = ["chat"]', 'unit_primitives = ["x"]', "feature talk: unknown"),
         ('opens = ["chat"]', 'opens = ["x"]', "add-on pro: unknown unit primitive x"),
         ('entitles = ["own"]', 'entitles = ["x"]', "add-on pro: unknown provider x"),
-        ('unit_primitives = ["chat"]', 'unit_primitives = ["chat", "chat"]', "claimed twice"),
+        ('accompanies = ["pro"]', 'accompanies = ["x"]', "add-on host: unknown add-on x"),
+        ('model_families = ["general"]', 'model_families = ["x"]', "unknown model family x"),
+        ('opens = ["chat"]', 'opens = ["chat", "chat"]', "chat is named twice"),
+        ("[providers.own]", "[providers.Own]", "'Own' is not lower_snake"),
+        (
+            "[providers.own]",
+            '[providers.o_wn]\ntitle = "x"\n[providers.own]',
+            "'own' is there twice",
+        ),
+        ('title = "Pro"', 'title = "Pro"\ngraphql_type = "HOST"', "HOST is claimed twice"),
+        ('entitles = ["own"]\nacc', "acc", "add-on host: opens and entitles nothing"),
+        ("has_seats = false", "has_seats = true", "host: has seats, but they open nothing"),
+        ("has_seats = false", 'has_seats = true\nopens = ["chat"]', "no seats of its own"),
+        ("has_seats = true", "has_seats = false", "accompanies pro, which has no seats"),
         ('title = "Own"', 'titel = "Own"', "titel"),
         ('release_state = "GA"', 'release_state = "SOON"', "SOON"),
         ("[providers.own]", "[providers.own", "Expected"),
@@ -47,6 +86,12 @@ def test_a_unit_primitive_belongs_to_its_feature() -> None:
 def test_a_catalogue_that_contradicts_itself_is_refused(old: str, new: str, problem: str) -> None:
     with pytest.raises(CatalogError, match=problem):
         parse_catalog(SMALL.replace(old, new))
+
+
+def test_a_unit_primitive_of_two_features_is_refused() -> None:
+    talk = SMALL[SMALL.index("[features.talk]") : SMALL.index("[providers")]
+    with pytest.raises(CatalogError, match="chat is claimed twice"):
+        parse_catalog(SMALL + talk.replace("features.talk", "features.shout"))
 
 
 def test_a_name_defined_twice_is_refused() -> None:
