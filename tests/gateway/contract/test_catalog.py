@@ -1,6 +1,17 @@
+from importlib.resources import files
+
+import msgspec
 import pytest
 
-from gateway.contract.catalog import CatalogError, load_catalog, parse_catalog
+from appliance.licensing import rules as licensing
+from appliance.licensing.rules import Grant, Seat
+from gateway.contract.catalog import Catalog, CatalogError, load_catalog, parse_catalog
+from gateway.contract.claims import Claims
+from gateway.errors import FeatureNotGrantedError, ProviderNotEntitledError
+from gateway.policy.permits import permit_feature, permit_provider
+from tests.builders import some_claims
+from tests.instance_builders import NOW
+from tests.licence_builders import a_purchase, an_item
 
 SMALL = """
 [unit_primitives.chat]
@@ -97,3 +108,63 @@ def test_a_unit_primitive_of_two_features_is_refused() -> None:
 def test_a_name_defined_twice_is_refused() -> None:
     with pytest.raises(CatalogError):
         parse_catalog(SMALL + '\n[providers.own]\ntitle = "Again"\n')
+
+
+# Everything that a new provider and a new feature need.
+ONE_MORE_OF_EACH = """
+[unit_primitives.draw_diagram]
+description = "Draw a diagram"
+[features.diagrams]
+title = "Diagrams"
+main_feature = "Drawing"
+release_state = "BETA"
+unit_primitives = ["draw_diagram"]
+model_families = ["general"]
+[providers.acme]
+title = "Acme"
+[add_ons.duo_drawing]
+title = "Duo Drawing"
+has_seats = true
+opens = ["draw_diagram"]
+[add_ons.duo_acme]
+title = "Duo on Acme"
+has_seats = false
+entitles = ["acme"]
+"""
+
+
+def granted(catalog: Catalog, *, with_seat: bool) -> Grant:
+    drawing, acme = a_purchase("duo_drawing", an_item(), id=1), a_purchase("duo_acme", an_item())
+    seat = Seat(id=1, purchase_id=1, user_id=7, given_at=NOW, given_by=None, is_over_limit=False)
+    held = [
+        licensing.holding(
+            each,
+            seat if with_seat and each is drawing else None,
+            owned=(drawing, acme),
+            catalog=catalog,
+            at=NOW,
+        )
+        for each in (drawing, acme)
+    ]
+    return licensing.grant(held, catalog, at=NOW)
+
+
+def claims_of(grant: Grant) -> Claims:
+    wanted = some_claims(scopes=list(grant.scopes), providers=list(grant.providers))
+    return msgspec.convert(wanted, Claims)
+
+
+def test_one_more_feature_and_provider_are_data_alone() -> None:
+    text = files("gateway.contract").joinpath("catalog.toml").read_text("utf-8")
+    catalog = parse_catalog(text + ONE_MORE_OF_EACH)
+    assert catalog.features_by_unit_primitive()["draw_diagram"] == "diagrams"
+    assert "acme" in catalog.registrable_providers()
+    claims = claims_of(granted(catalog, with_seat=True))
+    permit_feature(claims, "draw_diagram")
+    permit_provider(claims, "acme")
+    without_seat = claims_of(granted(catalog, with_seat=False))
+    permit_provider(without_seat, "acme")
+    with pytest.raises(FeatureNotGrantedError):
+        permit_feature(without_seat, "draw_diagram")
+    with pytest.raises(ProviderNotEntitledError):
+        permit_provider(claims, "shm")
