@@ -1,27 +1,38 @@
-"""What flags there are, and for whom one is on."""
+"""Which feature flags there are, and whether one is on for somebody."""
 
 import hashlib
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Literal
 
-from appliance.accounts.rules import User
+import msgspec
+
 from appliance.errors import InvalidFieldsError
-from appliance.feature_flags.errors import DefinitionsError
-from gateway.contract.catalog import Catalog, load_catalog
 
 GLOBAL_SWITCH = "ai_global_switch"
+EVERY_PERCENT = 100
 
 GateKind = Literal["everyone", "user", "namespace", "percentage_of_users"]
-EVERYTHING_PERCENT = 100
+# A user or a group, and its id.
+Subject = tuple[Literal["user", "namespace"], int]
+
+# What each kind of setting takes the place of.
+REPLACES: Mapping[GateKind, GateKind] = {
+    "everyone": "percentage_of_users",
+    "percentage_of_users": "everyone",
+}
+
+
+class DefinitionsError(ValueError):
+    """The file of flags contradicts itself or the catalogue; the text names every place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """A flag; `features` are those of the catalogue that it guards."""
+    """A flag; while it is off for a user, nothing of the `features` it guards is granted."""
 
     name: str
     description: str
@@ -31,134 +42,119 @@ class Definition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """One setting of a flag: `value` is 0 or 1 for whom it names, or a percentage of users.
+    """One thing a flag was set to.
 
-    `subject_id` is the user's or the group's id, else 0.
+    `subject_id` is a user's or a group's id, else 0; `value` is 0 or 1, or the percentage.
     """
 
+    flag: str
     kind: GateKind
     subject_id: int
     value: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flag:
-    """A flag with what it was set to."""
+class Asker:
+    """For whom a flag is evaluated; `namespaces` are the group's and those above it."""
 
-    definition: Definition
-    gates: tuple[Gate, ...]
+    user_id: int | None
+    namespaces: Collection[int]
 
 
-def parse_definitions(text: str, catalog: Catalog) -> Mapping[str, Definition]:
-    """Reads the definitions, by name.
+class _Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    description: str
+    is_on_by_default: bool
+    features: tuple[str, ...] = ()
+
+
+def parse_definitions(text: str, *, features: Collection[str]) -> dict[str, Definition]:
+    """Reads the file of flags; `features` are those of the catalogue.
 
     Raises:
-        DefinitionsError: not of the expected shape, or a feature that the catalogue lacks.
+        DefinitionsError: not of that form, no global switch, or a feature that nothing defines.
     """
     try:
-        found = {name: _definition(name, **fields) for name, fields in tomllib.loads(text).items()}
-    except (tomllib.TOMLDecodeError, TypeError) as cause:
+        written = msgspec.convert(tomllib.loads(text), dict[str, _Written])
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as cause:
         raise DefinitionsError(str(cause)) from cause
     problems = [
-        f"flag {flag.name}: unknown feature {feature}"
-        for flag in found.values()
+        f"flag {name}: unknown feature {feature}"
+        for name, flag in written.items()
         for feature in flag.features
-        if feature not in catalog.features
+        if feature not in features
     ]
-    if GLOBAL_SWITCH not in found:
+    if GLOBAL_SWITCH not in written:
         problems.append(f"the flag {GLOBAL_SWITCH} is missing")
     if problems:
         raise DefinitionsError("; ".join(problems))
-    return found
-
-
-def _definition(
-    name: str, *, description: str, is_on_by_default: bool, features: Iterable[str] = ()
-) -> Definition:
-    return Definition(
-        name=name,
-        description=description,
-        is_on_by_default=is_on_by_default,
-        features=tuple(features),
-    )
+    return {
+        name: Definition(
+            name=name,
+            description=flag.description,
+            is_on_by_default=flag.is_on_by_default,
+            features=flag.features,
+        )
+        for name, flag in written.items()
+    }
 
 
 @cache
 def load_definitions() -> Mapping[str, Definition]:
-    """The flags of this release."""
+    """The flags of this release; `parse_definitions` with the catalogue is part of the tests."""
     text = files(__package__).joinpath("definitions.toml").read_text("utf-8")
-    return parse_definitions(text, load_catalog())
+    written = msgspec.convert(tomllib.loads(text), dict[str, _Written])
+    named = {feature for flag in written.values() for feature in flag.features}
+    return parse_definitions(text, features=named)
 
 
-def is_on(flag: Flag, *, user: User | None, namespaces: Sequence[int]) -> bool:
-    """Whether the flag is on for the user in a group, whose chain is `namespaces`, root first.
+def is_on(definition: Definition, gates: Iterable[Gate], asker: Asker) -> bool:
+    """Whether the flag is on for the asker; the nearest setting decides.
 
-    The narrowest setting decides: the user's own, then the nearest group's, then the share of
-    users, then what is set for everyone, then the default.
+    First what was set for the user, then for a group (on in any of the chain is on), then the
+    share of users, then what was set for everyone, then the default.
     """
-    values = {(gate.kind, gate.subject_id): gate.value for gate in flag.gates}
-    if user is not None and ("user", user.id) in values:
-        return values["user", user.id] == 1
-    for namespace_id in reversed(namespaces):
-        if ("namespace", namespace_id) in values:
-            return values["namespace", namespace_id] == 1
-    if ("percentage_of_users", 0) in values:
-        share = values["percentage_of_users", 0]
-        return user is not None and bucket(flag.definition.name, user.id) < share
-    if ("everyone", 0) in values:
-        return values["everyone", 0] == 1
-    return flag.definition.is_on_by_default
+    own: dict[tuple[GateKind, int], int] = {
+        (gate.kind, gate.subject_id): gate.value for gate in gates if gate.flag == definition.name
+    }
+    if asker.user_id is not None and (value := own.get(("user", asker.user_id))) is not None:
+        return bool(value)
+    groups = [own.get(("namespace", each)) for each in asker.namespaces]
+    chain = [value for value in groups if value is not None]
+    if chain:
+        return any(chain)
+    share = own.get(("percentage_of_users", 0))
+    if share is not None and asker.user_id is not None:
+        return _place(definition.name, asker.user_id) < share
+    everyone = own.get(("everyone", 0))
+    return definition.is_on_by_default if everyone is None else bool(everyone)
 
 
-def bucket(flag: str, user_id: int) -> int:
-    """A number from 0 to 99, the same each time for a user, and another for each flag."""
+def on_flags(
+    definitions: Mapping[str, Definition], gates: Sequence[Gate], asker: Asker
+) -> frozenset[str]:
+    """All flags that are on for the asker."""
+    return frozenset(name for name, each in definitions.items() if is_on(each, gates, asker))
+
+
+def _place(flag: str, user_id: int) -> int:
+    # 0 to 99, the same at every evaluation, and unrelated between flags.
     digest = hashlib.sha256(f"{flag}:{user_id}".encode()).digest()
-    return int.from_bytes(digest[:8]) % EVERYTHING_PERCENT
+    return int.from_bytes(digest[:8], "big") % EVERY_PERCENT
 
 
-def clears_others(kind: GateKind) -> bool:
-    """Whether setting that gate removes all others, so that what is set for all holds for all."""
-    return kind == "everyone"
-
-
-def parse_value(value: bool | int | str, *, key: str | None) -> tuple[GateKind, int]:  # noqa: FBT001  # the wire's own
-    """What a client sets for everyone: on, off, or a percentage of the users.
+def gates_of(flag: str, value: bool | int, subjects: Sequence[Subject]) -> list[Gate]:  # noqa: FBT001  # a flag's value is a boolean or a share
+    """What setting a flag to `value` means, for everyone or for `subjects`.
 
     Raises:
-        InvalidFieldsError: none of them.
+        InvalidFieldsError: a share that is no percentage, or that is set for somebody.
     """
-    if key not in {None, "percentage_of_actors"}:
-        raise InvalidFieldsError({"key": "must be percentage_of_actors"})
-    text = str(value).lower()
-    if text in {"true", "false"} and key is None:
-        return "everyone", int(text == "true")
-    if text.isascii() and text.isdigit() and len(text) <= len(str(EVERYTHING_PERCENT)):
-        share = int(text)
-        if share <= EVERYTHING_PERCENT:
-            return "percentage_of_users", share
-    raise InvalidFieldsError({"value": "must be true, false, or a percentage from 0 to 100"})
-
-
-def state_of(flag: Flag) -> Literal["on", "off", "conditional"]:
-    """GitLab's word for a flag: conditional when it depends on whom one asks for."""
-    if any(gate.kind != "everyone" for gate in flag.gates):
-        return "conditional"
-    return "on" if is_on(flag, user=None, namespaces=()) else "off"
-
-
-def shown_gates(flag: Flag) -> list[dict[str, Any]]:
-    """A flag's settings in GitLab's form; who is turned off is listed apart."""
-    everyone = [gate.value == 1 for gate in flag.gates if gate.kind == "everyone"]
-    shown: list[dict[str, Any]] = [
-        {"key": "boolean", "value": everyone[0] if everyone else flag.definition.is_on_by_default}
-    ]
-    for key, value in (("actors", 1), ("actors_off", 0)):
-        names = [
-            f"{'User' if gate.kind == 'user' else 'Group'}:{gate.subject_id}"
-            for gate in flag.gates
-            if gate.kind in {"user", "namespace"} and gate.value == value
+    if isinstance(value, bool):
+        return [
+            Gate(flag=flag, kind=kind, subject_id=subject_id, value=int(value))
+            for kind, subject_id in subjects or (("everyone", 0),)
         ]
-        shown += [{"key": key, "value": names}] if names else []
-    shares = [gate.value for gate in flag.gates if gate.kind == "percentage_of_users"]
-    shown += [{"key": "percentage_of_actors", "value": share} for share in shares]
-    return shown
+    if not 0 <= value <= EVERY_PERCENT:
+        raise InvalidFieldsError({"value": "must be true, false or a percentage from 0 to 100"})
+    if subjects:
+        raise InvalidFieldsError({"value": "must be true or false for a user or a group"})
+    return [Gate(flag=flag, kind="percentage_of_users", subject_id=0, value=value)]
