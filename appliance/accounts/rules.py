@@ -75,6 +75,11 @@ class User:
     # The last time the user became blocked; kept when they are unblocked.
     last_blocked_at: datetime | None = None
 
+    @property
+    def actor(self) -> Actor:
+        """Who it is for the audit log."""
+        return user_actor(self.id, self.username)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonalAccessToken:
@@ -108,7 +113,7 @@ class Caller:
     @property
     def actor(self) -> Actor:
         """Who it is for the audit log."""
-        return user_actor(self.user.id, self.user.username)
+        return self.user.actor
 
 
 def format_pat(random: bytes) -> str:

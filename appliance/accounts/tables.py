@@ -1,6 +1,6 @@
 """The rows of users and personal access tokens."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import cast
@@ -107,6 +107,12 @@ def pat_of(row: PersonalAccessTokenRow) -> PersonalAccessToken:
 def user_row(session: Session, user_id: int) -> UserRow | None:
     """The user's row, for changing it."""
     return session.get(UserRow, user_id) if 0 < user_id <= MAX_ID else None
+
+
+def users_among(session: Session, user_ids: Collection[int]) -> Mapping[int, User]:
+    """Those of the users that there are, by id."""
+    found = session.exec(select(UserRow).where(col(UserRow.id).in_(user_ids))).all()
+    return {user.id: user for user in map(user_of, found)}
 
 
 def user_row_named(session: Session, username: str) -> UserRow | None:

@@ -1,7 +1,7 @@
 """What people and the set-up do with users and personal access tokens."""
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -90,6 +90,11 @@ def get_user(session: Session, user_id: int) -> User:
         NotFoundError: no such user.
     """
     return tables.user_of(_row(session, user_id))
+
+
+def users_among(session: Session, user_ids: Collection[int]) -> Mapping[int, User]:
+    """Those of the users that there are, by id."""
+    return tables.users_among(session, user_ids)
 
 
 def get_user_named(session: Session, username: str) -> User:

@@ -1,0 +1,52 @@
+"""What can go wrong with groups and their members."""
+
+from appliance.errors import ApplianceError, ForbiddenError
+
+
+class PathTakenError(ApplianceError):
+    """Another group has that full path; case makes no difference."""
+
+    code = "already_taken"
+
+    def __init__(self) -> None:
+        super().__init__("Path has already been taken")
+
+
+class MemberExistsError(ApplianceError):
+    """The user is a member already."""
+
+    code = "member_exists"
+
+    def __init__(self) -> None:
+        super().__init__("Member already exists")
+
+
+class NamespaceNotEmptyError(ApplianceError):
+    """Something still belongs to the group."""
+
+    code = "group_not_empty"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The group still has subgroups, projects or purchases; remove or move them first."
+        )
+
+
+class LastOwnerError(ApplianceError):
+    """Nobody would be left to look after a root group."""
+
+    code = "last_owner"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A root group needs an owner whose membership does not end; make another one first."
+        )
+
+
+class AccessLevelNeededError(ForbiddenError):
+    """The caller knows the group, but their role in it does not reach."""
+
+    code = "access_level_needed"
+
+    def __init__(self, level: str) -> None:
+        super().__init__(f"403 Forbidden - this needs the role {level} in the group.")

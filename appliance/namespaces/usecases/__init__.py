@@ -1,0 +1,44 @@
+"""What people do with groups and their members; all of it as seen by a user."""
+
+from appliance.namespaces.usecases.finding import (
+    access_level,
+    find_namespace,
+    full_names,
+    get_namespace,
+    list_groups,
+    named_namespace,
+    tree_ids,
+    visible_namespace,
+)
+from appliance.namespaces.usecases.groups import Follow, change_group, create_group, delete_group
+from appliance.namespaces.usecases.members import (
+    add_member,
+    default_namespace,
+    get_member,
+    list_members,
+    remove_member,
+    set_default_namespace,
+    set_member,
+)
+
+__all__ = [
+    "Follow",
+    "access_level",
+    "add_member",
+    "change_group",
+    "create_group",
+    "default_namespace",
+    "delete_group",
+    "find_namespace",
+    "full_names",
+    "get_member",
+    "get_namespace",
+    "list_groups",
+    "list_members",
+    "named_namespace",
+    "remove_member",
+    "set_default_namespace",
+    "set_member",
+    "tree_ids",
+    "visible_namespace",
+]
