@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -20,6 +21,12 @@ ALL_GPUS = "all"
 BASE_IMAGE = "python:3.11-slim-bookworm"
 MODEL_BASE_IMAGE = "python:3.11-bookworm"
 MAX_PORT = 65535
+YES = ("true", "1", "yes", "on")
+NO = ("false", "0", "no", "off", "")
+# 32 bytes in base64url: alone on its line, after its name, or as a member of a JSON object.
+PUBLIC_KEY = re.compile(
+    r"""(?m)(?:^|^public key\s+|"public_key":\s*")([A-Za-z0-9_-]{43})=?(?:\s*$|")"""
+)
 
 PORT_FIELDS = (
     "instance_port",
@@ -29,7 +36,13 @@ PORT_FIELDS = (
     "gateway_metrics_port",
 )
 CONTAINER_FIELDS = ("base_image", "model_base_image", "model_server_image", "gpus")
-FIELDS = (*PORT_FIELDS, "listen", "model", "family", "torch_index", "device", *CONTAINER_FIELDS)
+LICENCE_FIELDS = ("bare", "licence_authority")
+FIELDS = (
+    *PORT_FIELDS,
+    *("listen", "model", "family", "torch_index", "device"),
+    *LICENCE_FIELDS,
+    *CONTAINER_FIELDS,
+)
 
 # Settings of the services themselves that are handed on as they are, and to which services.
 HANDED_ON: dict[str, tuple[str, ...]] = {
@@ -65,6 +78,10 @@ class Config:
     family: str = "general"
     torch_index: str | None = None
     device: str = "auto"
+    # Whether the licence for a demonstration is left out.
+    bare: bool = False
+    # The public key of whose licences are taken; None takes the demonstration's.
+    licence_authority: str | None = None
     # Whether `up --compose` made this home; the services are containers then.
     containers: bool = False
     base_image: str | None = None
@@ -141,6 +158,8 @@ def resolve(
             told = variable
         if told is not None:
             values[name] = told
+        if told and name == "licence_authority":
+            values[name] = _public_key(Path(str(told)))
     values["containers"] = bool(flags.get("containers"))
     handed_on = {**values["handed_on"]}
     known = (*HANDED_ON, *FOR_COMPOSE)
@@ -161,7 +180,8 @@ def _checked(values: dict[str, object]) -> Config:
     if values["device"] not in DEVICES:
         sentence = f"CASEMATE_DEVICE is one of {', '.join(DEVICES)}, not {values['device']!r}."
         raise SettingError(sentence)
-    for name in (*CONTAINER_FIELDS, "torch_index"):
+    values["bare"] = _yes_or_no("bare", values["bare"])
+    for name in (*CONTAINER_FIELDS, "torch_index", "licence_authority"):
         # An empty word takes a remembered one back.
         values[name] = values[name] or None
     values["gpus"] = _gpus(values["gpus"])
@@ -182,6 +202,30 @@ def _port(name: str, value: object) -> int:
         sentence = f"--{flag} takes a port from 1 to {MAX_PORT}, not {value!r}."
         raise SettingError(sentence)
     return port
+
+
+def _yes_or_no(name: str, value: object) -> bool:
+    word = str(value).lower()
+    if word not in (*YES, *NO):
+        sentence = f"CASEMATE_{name.upper()} is true or false, not {value!r}."
+        raise SettingError(sentence)
+    return word in YES
+
+
+def _public_key(path: Path) -> str:
+    """The key in what `casemate licence authority show` prints, or alone, in base64url."""
+    try:
+        found = PUBLIC_KEY.search(path.expanduser().read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as cause:
+        sentence = f"--licence-authority: {path} cannot be read."
+        raise SettingError(sentence) from cause
+    if found is None:
+        sentence = (
+            f"--licence-authority: {path} holds no public key of a licence authority; "
+            "`casemate licence authority show` prints one."
+        )
+        raise SettingError(sentence)
+    return found[1]
 
 
 def _check_database(handed_on: Mapping[str, str]) -> None:

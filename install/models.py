@@ -37,6 +37,9 @@ def add(  # noqa: PLR0913  # each is an option of the command line
     identifier: Annotated[str | None, typer.Option(help="Its name there; default the ref.")] = None,
     name: Annotated[str | None, typer.Option(help="For people; default the ref.")] = None,
     family: Annotated[str, typer.Option(help="The model's family.")] = "general",
+    provider: Annotated[
+        str | None, typer.Option(help="What its users must be entitled to; default shm.")
+    ] = None,
     api_key_file: Annotated[
         str | None, typer.Option(help="A file with the endpoint's API key; - is standard input.")
     ] = None,
@@ -51,6 +54,8 @@ def add(  # noqa: PLR0913  # each is an option of the command line
         "endpoint": endpoint,
         "identifier": identifier or ref,
     }
+    if provider is not None:
+        fields["provider"] = provider
     if api_key_file is not None:
         fields["api_key"] = read_secret(api_key_file)
     with instance(settings.instance_url, contents.token_file(places)) as asked:
@@ -90,11 +95,12 @@ def list_models(*, as_json: AsJson = False) -> None:
     from install.summary import console_on
 
     table = Table(box=None, padding=(0, 2), pad_edge=False)
-    for heading in ("ref", "name", "family", "endpoint", "key"):
+    for heading in ("ref", "name", "family", "provider", "endpoint", "key"):
         table.add_column(heading, overflow="fold", no_wrap=heading == "ref")
     for model in found:
         key = "yes" if model.get("has_api_key") else "no"
-        table.add_row(model["ref"], model["name"], model["family"], model["endpoint"], key)
+        words = (model[each] for each in ("ref", "name", "family", "provider", "endpoint"))
+        table.add_row(*words, key)
     console_on(sys.stdout).print(table)
 
 

@@ -18,6 +18,10 @@ FLAGS: dict[str, tuple[str, str]] = {
     "model_port": ("PORT", "default 8000; always on loopback"),
     "instance_metrics_port": ("PORT", "default: the instance's port + 3; always on loopback"),
     "gateway_metrics_port": ("PORT", "default: the instance's port + 2; always on loopback"),
+    "licence_authority": (
+        "FILE",
+        "take licences of the authority whose public key is in FILE, and make none for a trial",
+    ),
     "base_image": ("NAME", f"what the images are built on (default {BASE_IMAGE})"),
     "model_base_image": (
         "NAME",
@@ -67,6 +71,11 @@ def up_parser() -> argparse.ArgumentParser:
     )
     for name, (metavar, text) in FLAGS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", metavar=metavar, help=text)
+    parser.add_argument(
+        "--bare",
+        action=argparse.BooleanOptionalAction,
+        help="make no licence for a demonstration, so that nobody may ask before one is added",
+    )
     parser.add_argument(
         "--compose", action="store_true", help="run the services as containers, with no way out"
     )

@@ -65,7 +65,7 @@ class InstanceSurface(Surface):
             self.answer(400, refusal)
         else:
             has_key = bool(body.pop("api_key", None))
-            made = {"id": len(self.models) + 1, **body, "has_api_key": has_key}
+            made = {"id": len(self.models) + 1, "provider": "shm", **body, "has_api_key": has_key}
             InstanceSurface.models = (*self.models, made)
             self.answer(201, made)
 

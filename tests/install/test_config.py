@@ -5,6 +5,8 @@ import pytest
 from install.config import Config, load, resolve, save
 from install.errors import SettingError
 
+KEY = "A" * 42 + "E"
+
 
 def test_a_flag_wins_over_a_variable_and_a_variable_over_what_is_remembered() -> None:
     remembered = Config(instance_port=1000, gateway_port=1001, model_port=1002)
@@ -94,3 +96,41 @@ def test_a_name_of_a_newer_release_is_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text('{"instance_port": 9000, "colour": "blue"}')
     assert load(path) == Config(instance_port=9000)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{KEY}\n",
+        f"{KEY}=",
+        f"public key   {KEY}\nfingerprint  SHA256:x\n",
+        f'{{"public_key": "{KEY}", "fingerprint": "SHA256:x"}}',
+    ],
+)
+def test_an_authority_s_key_is_taken_from_its_file_and_remembered(
+    tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "authority").write_text(text)
+    told = resolve({"licence_authority": str(tmp_path / "authority")}, {})
+    assert told.licence_authority == KEY
+    save(tmp_path / "config.json", told)
+    assert resolve({}, {}, load(tmp_path / "config.json")) == told
+    assert resolve({"licence_authority": ""}, {}, told).licence_authority is None
+
+
+@pytest.mark.parametrize("text", [None, "", "short", f"{KEY}{KEY}"])
+def test_a_file_without_such_a_key_is_refused(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / "authority").write_text(text)
+    with pytest.raises(SettingError, match="--licence-authority"):
+        resolve({"licence_authority": str(tmp_path / "authority")}, {})
+
+
+def test_a_bare_appliance_stays_bare_until_told_otherwise() -> None:
+    bare = resolve({"bare": True}, {})
+    assert bare.bare
+    assert resolve({"bare": None}, {}, bare).bare
+    assert not resolve({"bare": False}, {}, bare).bare
+    assert resolve({}, {"CASEMATE_BARE": "true"}).bare
+    with pytest.raises(SettingError, match="CASEMATE_BARE is true or false"):
+        resolve({}, {"CASEMATE_BARE": "perhaps"})

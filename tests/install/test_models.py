@@ -73,6 +73,12 @@ def test_a_model_is_added_listed_checked_and_removed(casemate: Run, tmp_path: Pa
     assert json.loads(casemate("models", "list", "--json")[1]) == []
 
 
+def test_a_model_may_be_of_another_provider(casemate: Run) -> None:
+    made = json.loads(add_model(casemate, "--provider", "amazonq", "--json")[1])
+    assert made["provider"] == "amazonq"
+    assert "amazonq" in casemate("models", "list")[1]
+
+
 def test_an_api_key_may_come_from_standard_input(
     casemate: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
