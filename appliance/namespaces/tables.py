@@ -273,21 +273,15 @@ def member_page(
     session: Session, page: Page, *, namespace_ids: Collection[int], today: date
 ) -> Slice[Membership]:
     """A page of who holds a role in any of the groups, with the highest they have, by user id."""
-    highest = func.max(MemberRow.access_level)
-    held = (
-        select(MemberRow.user_id, highest.label("level"))
+    best_first = (col(MemberRow.access_level).desc(), col(MemberRow.id).desc())
+    place = func.row_number().over(partition_by=col(MemberRow.user_id), order_by=best_first)
+    ranked = (
+        select(MemberRow.id, place.label("place"))
         .where(col(MemberRow.namespace_id).in_(namespace_ids), _holds(today))
-        .group_by(col(MemberRow.user_id))
         .subquery()
     )
-    # Where a user has the same role twice, the nearer group's row stands for it.
-    nearest = (
-        select(func.max(MemberRow.id))
-        .where(col(MemberRow.namespace_id).in_(namespace_ids), _holds(today))
-        .where(MemberRow.user_id == held.c.user_id, MemberRow.access_level == held.c.level)
-        .scalar_subquery()
-    )
-    query = select(MemberRow).join(held, col(MemberRow.id) == nearest)
+    query = select(MemberRow).join(ranked, col(MemberRow.id) == ranked.c.id)
+    query = query.where(ranked.c.place == 1)
     rows = cut(session, query.order_by(col(MemberRow.user_id)), page)
     return Slice(items=[membership_of(row) for row in rows.items], page=page, total=rows.total)
 
