@@ -53,6 +53,13 @@ from appliance.gateway_feed.errors import (
     NoFeedKeyError,
     ReportRefusedError,
 )
+from appliance.licensing import rest as licensing
+from appliance.licensing.errors import (
+    AuthorityPinnedError,
+    LicenceError,
+    LicenceTakenError,
+    SeatError,
+)
 from appliance.observation import Observation
 from appliance.self_hosted_models import rest as self_hosted_models
 from appliance.self_hosted_models.errors import EndpointNotAllowedError, RefTakenError
@@ -75,6 +82,7 @@ PROBLEMS: dict[type[ApplianceError], HTTPStatus] = {
     LastAdminError: HTTPStatus.BAD_REQUEST,
     ReportRefusedError: HTTPStatus.BAD_REQUEST,
     GatewayKeyInvalidError: HTTPStatus.BAD_REQUEST,
+    LicenceError: HTTPStatus.BAD_REQUEST,
     UnauthorizedError: HTTPStatus.UNAUTHORIZED,
     AssertionRefusedError: HTTPStatus.UNAUTHORIZED,
     ForbiddenError: HTTPStatus.FORBIDDEN,
@@ -82,6 +90,9 @@ PROBLEMS: dict[type[ApplianceError], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     TakenError: HTTPStatus.CONFLICT,
     RefTakenError: HTTPStatus.CONFLICT,
+    LicenceTakenError: HTTPStatus.CONFLICT,
+    AuthorityPinnedError: HTTPStatus.CONFLICT,
+    SeatError: HTTPStatus.CONFLICT,
     DatabaseUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     NoSigningKeyError: HTTPStatus.SERVICE_UNAVAILABLE,
     NoFeedKeyError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -190,6 +201,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         route_handlers=[
             *accounts.handlers,
             *access_tokens.handlers,
+            *licensing.handlers,
             *self_hosted_models.handlers,
             *gateway_feed.handlers,
             *console.handlers,

@@ -7,6 +7,8 @@ import appliance
 from appliance import settings as instance_settings
 from appliance.console import rules as console
 from appliance.gateway_feed import tables as gateway_feed
+from appliance.licensing.rules import files as licence_files
+from appliance.licensing.tables import rows as licensing
 from gateway.contract import catalog, claims, codes, feed
 from gateway.edge import health, openai
 from gateway.settings import Settings
@@ -23,6 +25,8 @@ _ = [
     claims.Claims.gen,
     claims.Claims.client_ip,
     feed.FeedDocument.issued_at,
+    licence_files._LicenceFile.casemate_licence,
+    licence_files._AuthorityFile.casemate_authority,
     feed.FeedModel.family,
     feed.FeedModel.name,
     openai._Message.role,
@@ -59,6 +63,8 @@ _ = [
     console.Overview.example_ref,
     instance_settings.Settings._json_list,
     instance_settings.Settings._web_address,
+    licensing.AuthorityRow.pinned_at,
+    licensing.AuthorityRow.replaced_at,
     gateway_feed.GatewayRow.registered_at,
     gateway_feed.GatewayRow.reported_epoch,
     gateway_feed.GatewayRow.reported_sequence,
