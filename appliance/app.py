@@ -42,10 +42,11 @@ from appliance.accounts.errors import (
     UserBlockedError,
 )
 from appliance.accounts.rest import provide_caller, require_access
-from appliance.accounts.rules import Access
+from appliance.accounts.rules import Access, User
 from appliance.console import pages as console_pages
 from appliance.console import rest as console
 from appliance.errors import ApplianceError, ForbiddenError, InvalidFieldsError, NotFoundError
+from appliance.explanations import rest as explanations
 from appliance.gateway_feed import rest as gateway_feed
 from appliance.gateway_feed.errors import (
     AssertionRefusedError,
@@ -53,6 +54,7 @@ from appliance.gateway_feed.errors import (
     NoFeedKeyError,
     ReportRefusedError,
 )
+from appliance.gateway_feed.usecases import state_of_model
 from appliance.licensing import rest as licensing
 from appliance.licensing.errors import (
     AuthorityPinnedError,
@@ -66,7 +68,13 @@ from appliance.self_hosted_models.errors import EndpointNotAllowedError, RefTake
 from appliance.self_hosted_models.rules import checked_endpoint
 from appliance.self_hosted_models.usecases import resolve
 from appliance.settings import Settings
-from appliance.storage.engine import DatabaseUnavailableError, Db, database_url, with_password
+from appliance.storage.engine import (
+    DatabaseUnavailableError,
+    Db,
+    Session,
+    database_url,
+    with_password,
+)
 from appliance.storage.identity import Identity, read_identity
 from appliance.storage.migrations import migrate
 from appliance.storage.sealing import Sealer, check_master_key
@@ -193,6 +201,8 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         "clock": clock,
         "registry": registry,
         "check_endpoint": _endpoint_check(settings.networks),
+        "read_state": lambda session, ref, now: state_of_model(session, ref, now=now),
+        "project_namespace": _namespace_of_project,
         "public_url": settings.issuer,
         "gateway_url": settings.gateway_public_url,
         "version": release(),
@@ -203,6 +213,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
             *access_tokens.handlers,
             *licensing.handlers,
             *self_hosted_models.handlers,
+            *explanations.handlers,
             *gateway_feed.handlers,
             *console.handlers,
             *console_pages.handlers,
@@ -238,6 +249,10 @@ def _given(value: Any) -> Provide:
 
 def _endpoint_check(networks: Sequence[Network]) -> Callable[[str], str]:
     return lambda url: checked_endpoint(url, networks=networks, resolve=resolve)
+
+
+def _namespace_of_project(_: Session, __: User, ___: int, ____: datetime) -> int:
+    raise NotFoundError(what="Project")
 
 
 def _template_engine() -> JinjaTemplateEngine:

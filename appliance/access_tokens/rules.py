@@ -4,9 +4,11 @@ import base64
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import jwt
@@ -19,8 +21,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
+from appliance.feature_flags.rules import GLOBAL_SWITCH, Definition
+from appliance.licensing.rules import Grant
+from appliance.namespaces.rules import Namespace
+from gateway.contract import headers
 from gateway.contract.catalog import Catalog
-from gateway.contract.claims import ALGORITHM, AUDIENCE, Claims
+from gateway.contract.claims import ALGORITHM, AUDIENCE, Claims, Realm
 
 KeyState = Literal["next", "current", "retired"]
 
@@ -30,14 +36,7 @@ NOT_BEFORE_MARGIN = timedelta(seconds=5)
 RSA_BITS = 2048
 RSA_EXPONENT = 65537
 KEY_SET_MAX_AGE_S = 60
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
-    """What a user may do: unit primitives as `scopes`, entitlements as `providers`."""
-
-    scopes: frozenset[str]
-    providers: frozenset[str]
+ENABLED_FLAGS = "X-Gitlab-Enabled-Feature-Flags"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +46,24 @@ class Subject:
     global_user_id: str
     credential: str
     generation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What a user has in one group, or outside of any: the grant, and the flags that are on."""
+
+    grant: Grant
+    flags: frozenset[str]
+    namespace: Namespace | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Who mints; `realm` says whether purchases belong to groups."""
+
+    issuer: str
+    instance_id: str
+    realm: Realm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +98,34 @@ class PublicKey:
         }
 
 
-def whole_catalog(catalog: Catalog) -> Grant:
-    """Everything there is to grant."""
-    return Grant(scopes=frozenset(catalog.unit_primitives), providers=frozenset(catalog.providers))
+def guards(
+    unit_primitive: str, catalog: Catalog, definitions: Mapping[str, Definition]
+) -> tuple[str, ...]:
+    """The flags that must all be on for a unit primitive, besides the switch for everything."""
+    return tuple(
+        name
+        for name, definition in definitions.items()
+        if name != GLOBAL_SWITCH and unit_primitive in _guarded(definition, catalog)
+    )
+
+
+def effective(
+    grant: Grant,
+    flags: frozenset[str],
+    *,
+    catalog: Catalog,
+    definitions: Mapping[str, Definition],
+) -> Grant:
+    """What is left of a grant where flags are off; providers are bought, no flag takes them."""
+    if GLOBAL_SWITCH not in flags:
+        return replace(grant, scopes=frozenset())
+    off = [definition for name, definition in definitions.items() if name not in flags]
+    return replace(grant, scopes=grant.scopes.difference(*(_guarded(d, catalog) for d in off)))
+
+
+def _guarded(definition: Definition, catalog: Catalog) -> frozenset[str]:
+    features = (catalog.features[name] for name in definition.features)
+    return frozenset(each for feature in features for each in feature.unit_primitives)
 
 
 def global_user_id(key: bytes, *, instance_id: str, user_id: int) -> str:
@@ -93,26 +135,56 @@ def global_user_id(key: bytes, *, instance_id: str, user_id: int) -> str:
 
 
 def direct_claims(
-    subject: Subject, grant: Grant, *, issuer: str, instance_id: str, jti: UUID, now: datetime
+    subject: Subject, standing: Standing, *, origin: Origin, jti: UUID, now: datetime
 ) -> Claims:
-    """The claims of a token with which a user calls the gateway."""
+    """The claims of a token with which a user calls the gateway.
+
+    It ends when any part of the grant ends, so that nothing is used after that.
+    """
     issued_at = int(now.timestamp())
+    expires_at = issued_at + int(DIRECT_LIFETIME.total_seconds())
+    grant, group = standing.grant, standing.namespace
+    if grant.ends_at is not None:
+        # Not before now: a clock that was set back may lie behind what the grant was judged at.
+        expires_at = max(issued_at, min(expires_at, int(grant.ends_at.timestamp())))
     return Claims(
-        iss=issuer,
+        iss=origin.issuer,
         aud=(AUDIENCE,),
         sub=subject.global_user_id,
         iat=issued_at,
         nbf=issued_at - int(NOT_BEFORE_MARGIN.total_seconds()),
-        exp=issued_at + int(DIRECT_LIFETIME.total_seconds()),
+        exp=expires_at,
         jti=str(jti),
-        gitlab_realm="self-managed",
-        gitlab_instance_id=instance_id,
+        gitlab_realm=origin.realm,
+        gitlab_instance_id=origin.instance_id,
         scopes=grant.scopes,
         providers=grant.providers,
         use="direct",
+        flags=standing.flags,
+        ns=None if group is None else group.id,
+        root_ns=None if group is None else group.root_id,
         cred=subject.credential,
         gen=subject.generation,
     )
+
+
+def client_headers(claims: Claims, *, version: str) -> dict[str, str]:
+    """What a client must send with a token; each says what a claim says."""
+    sent = {
+        headers.AUTHENTICATION_TYPE: "oidc",
+        headers.INSTANCE_ID: claims.gitlab_instance_id,
+        headers.GLOBAL_USER_ID: claims.sub,
+        headers.REALM: claims.gitlab_realm,
+        "X-Gitlab-Version": version,
+        "X-Gitlab-Host-Name": urlsplit(claims.iss).hostname or "",
+        ENABLED_FLAGS: ",".join(sorted(claims.flags)),
+    }
+    if claims.ns is not None:
+        sent[headers.NAMESPACE_ID] = str(claims.ns)
+        sent[headers.ROOT_NAMESPACE_ID] = str(claims.root_ns)
+        # Purchases belong to the root, so it is the group that enables.
+        sent[headers.ENABLED_BY_NAMESPACE_IDS] = str(claims.root_ns)
+    return sent
 
 
 def sign(claims: Claims, key: rsa.RSAPrivateKey, *, kid: str) -> str:

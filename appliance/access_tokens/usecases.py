@@ -1,22 +1,27 @@
 """Mints access tokens, and publishes the keys that they are verified with."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
-from urllib.parse import urlsplit
+from datetime import UTC, datetime
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from appliance.access_tokens import rules, tables
 from appliance.access_tokens.errors import NoSigningKeyError
-from appliance.access_tokens.rules import AccessToken, PublicKey, Subject
-from appliance.accounts.rules import Caller
+from appliance.access_tokens.rules import AccessToken, Origin, PublicKey, Standing, Subject
+from appliance.accounts.rules import Caller, User
 from appliance.accounts.usecases import all_user_ids
+from appliance.errors import NotFoundError
+from appliance.feature_flags.rules import load_definitions
+from appliance.feature_flags.usecases import enabled_flags
+from appliance.licensing.rules import Grant
+from appliance.licensing.usecases import grant_of, is_saas
+from appliance.namespaces.rules import Namespace
+from appliance.namespaces.usecases import access_level, default_namespace, visible_namespace
 from appliance.storage.engine import Session
 from appliance.storage.identity import Identity
 from appliance.storage.outbox import publish
 from appliance.storage.sealing import Sealer
-from gateway.contract import headers
 from gateway.contract.catalog import Catalog
 
 TOPIC = "signing_key"
@@ -33,12 +38,22 @@ class Minter:
         self._identity = identity
         self._issuer = issuer
         self._version = version
-        self._grant = rules.whole_catalog(catalog)
+        self._catalog = catalog
         self._subject_key = sealer.derive(SUBJECT_PURPOSE)
         self._opened: tuple[str, RSAPrivateKey] | None = None
 
-    def mint(self, session: Session, caller: Caller, *, jti: UUID, now: datetime) -> AccessToken:
-        """A token with which the caller can call the gateway for 15 minutes.
+    def mint(
+        self,
+        session: Session,
+        caller: Caller,
+        *,
+        namespace: Namespace | None,
+        jti: UUID,
+        now: datetime,
+    ) -> AccessToken:
+        """A token with which the caller can call the gateway for at most 15 minutes.
+
+        Who is granted nothing gets one that opens nothing: the gateway says what is missing.
 
         Raises:
             NoSigningKeyError: there is no key to sign with.
@@ -51,18 +66,21 @@ class Minter:
             credential=f"pat:{caller.credential.id}",
             generation=caller.user.grant_generation,
         )
+        held = standing(session, caller.user, namespace=namespace, catalog=self._catalog, now=now)
         claims = rules.direct_claims(
-            subject,
-            self._grant,
-            issuer=self._issuer,
-            instance_id=self._identity.instance_id,
-            jti=jti,
-            now=now,
+            subject, held, origin=self._origin(session, now=now), jti=jti, now=now
         )
         return AccessToken(
             text=rules.sign(claims, self._open(sealed), kid=sealed.kid),
-            expires_at=now.replace(microsecond=0) + rules.DIRECT_LIFETIME,
-            headers=self._headers(subject),
+            expires_at=datetime.fromtimestamp(claims.exp, UTC),
+            headers=rules.client_headers(claims, version=self._version),
+        )
+
+    def _origin(self, session: Session, *, now: datetime) -> Origin:
+        return Origin(
+            issuer=self._issuer,
+            instance_id=self._identity.instance_id,
+            realm="saas" if is_saas(session, now=now) else "self-managed",
         )
 
     def global_user_id(self, user_id: int) -> str:
@@ -106,15 +124,40 @@ class Minter:
             opened = self._opened = (sealed.kid, rules.private_key(text))
         return opened[1]
 
-    def _headers(self, subject: Subject) -> dict[str, str]:
-        return {
-            headers.AUTHENTICATION_TYPE: "oidc",
-            headers.INSTANCE_ID: self._identity.instance_id,
-            headers.GLOBAL_USER_ID: subject.global_user_id,
-            headers.REALM: "self-managed",
-            "X-Gitlab-Version": self._version,
-            "X-Gitlab-Host-Name": urlsplit(self._issuer).hostname or "",
-        }
+
+def namespace_of_token(
+    session: Session, user: User, namespace_id: int | None, *, now: datetime
+) -> Namespace | None:
+    """The group that a user's token is for: the one asked for, else the user's default one.
+
+    Raises:
+        NotFoundError: no such group, or the user is no member of it.
+    """
+    if namespace_id is None:
+        return default_namespace(session, user, now=now)
+    found = visible_namespace(session, user, namespace_id, now=now)
+    if access_level(session, user, found, now=now) is None:
+        raise NotFoundError(what="Group")
+    return found
+
+
+def standing(
+    session: Session, user: User, *, namespace: Namespace | None, catalog: Catalog, now: datetime
+) -> Standing:
+    """What a user's token for that group, or for none, would say now."""
+    root = None if namespace is None else namespace.root_id
+    ancestry = () if namespace is None else namespace.ancestry
+    flags = enabled_flags(session, user=user, namespaces=ancestry)
+    bought = grant_of(session, user, root_namespace_id=root, catalog=catalog, now=now)
+    grant = rules.effective(bought, flags, catalog=catalog, definitions=load_definitions())
+    return Standing(grant=grant, flags=flags, namespace=namespace)
+
+
+def effective_grant(
+    session: Session, user: User, *, namespace: Namespace | None, catalog: Catalog, now: datetime
+) -> Grant:
+    """What was bought for the user in that group, less what flags have switched off."""
+    return standing(session, user, namespace=namespace, catalog=catalog, now=now).grant
 
 
 def published_keys(session: Session) -> Sequence[PublicKey]:

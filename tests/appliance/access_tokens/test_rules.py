@@ -1,4 +1,5 @@
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import jwt
@@ -8,26 +9,37 @@ from jwt.types import Options
 
 from appliance.access_tokens.rules import (
     AccessToken,
-    Grant,
+    Origin,
+    Standing,
     Subject,
+    client_headers,
     direct_claims,
     discovery_document,
+    effective,
     entity_tag,
     generate_key,
     global_user_id,
+    guards,
     matches_entity_tag,
     private_bytes,
     private_key,
     public_half,
     sign,
-    whole_catalog,
 )
+from appliance.feature_flags.rules import load_definitions
+from appliance.licensing.rules import Grant
+from appliance.namespaces.rules import Namespace
 from gateway.contract.catalog import load_catalog
 from gateway.contract.claims import Claims
+from tests.appliance.explanations.builders import a_namespace
 from tests.instance_builders import NOW
 
 SUBJECT = Subject(global_user_id="opaque", credential="pat:3", generation=2)
-GRANT = Grant(scopes=frozenset({"b", "a"}), providers=frozenset({"shm"}))
+GRANT = Grant(scopes=frozenset({"b", "a"}), providers=frozenset({"shm"}), ends_at=None)
+ORIGIN = Origin(issuer="http://i", instance_id="uuid", realm="self-managed")
+CATALOG = load_catalog()
+DEFINITIONS = load_definitions()
+ALL_ON = frozenset(DEFINITIONS)
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +47,10 @@ def key() -> RSAPrivateKey:
     return generate_key()
 
 
-def _claims() -> Claims:
-    return direct_claims(
-        SUBJECT, GRANT, issuer="http://i", instance_id="uuid", jti=UUID(int=5), now=NOW
-    )
+def _claims(*, namespace: Namespace | None = None, ends_at: datetime | None = None) -> Claims:
+    grant = replace(GRANT, ends_at=ends_at)
+    standing = Standing(grant=grant, flags=frozenset({"y", "x"}), namespace=namespace)
+    return direct_claims(SUBJECT, standing, origin=ORIGIN, jti=UUID(int=5), now=NOW)
 
 
 def test_a_direct_token_lasts_15_minutes_and_began_5_seconds_ago() -> None:
@@ -55,6 +67,63 @@ def test_a_direct_token_says_who_may_do_what() -> None:
     assert (claims.use, claims.gitlab_realm) == ("direct", "self-managed")
     assert (claims.gitlab_instance_id, claims.jti) == ("uuid", str(UUID(int=5)))
     assert (claims.scopes, claims.providers) == (GRANT.scopes, GRANT.providers)
+
+
+def test_a_token_of_no_group_names_none() -> None:
+    claims = _claims()
+    assert (claims.ns, claims.root_ns) == (None, None)
+    assert claims.flags == {"x", "y"}
+
+
+def test_a_token_of_a_group_names_it_and_its_root() -> None:
+    claims = _claims(namespace=a_namespace(id=9, root_id=4, ancestry=(4, 9)))
+    assert (claims.ns, claims.root_ns) == (9, 4)
+
+
+@pytest.mark.parametrize(
+    ("left_s", "life_s"), [(3600, 900), (901, 900), (899.9, 899), (0.5, 0), (-60, 0)]
+)
+def test_a_token_ends_with_what_was_bought(left_s: float, life_s: int) -> None:
+    claims = _claims(ends_at=NOW + timedelta(seconds=left_s))
+    assert claims.exp - claims.iat == life_s
+
+
+def test_the_headers_of_a_group_s_token_name_it() -> None:
+    claims = _claims(namespace=a_namespace(id=9, root_id=4, ancestry=(4, 9)))
+    sent = client_headers(claims, version="1")
+    assert sent["X-Gitlab-Namespace-Id"] == "9"
+    assert sent["X-Gitlab-Root-Namespace-Id"] == "4"
+    assert sent["X-Gitlab-Feature-Enabled-By-Namespace-Ids"] == "4"
+    assert sent["X-Gitlab-Enabled-Feature-Flags"] == "x,y"
+
+
+def test_the_headers_of_a_token_without_a_group_name_none() -> None:
+    sent = client_headers(_claims(), version="1")
+    assert not [name for name in sent if "Namespace" in name]
+    assert (sent["X-Gitlab-Host-Name"], sent["X-Gitlab-Version"]) == ("i", "1")
+
+
+def test_a_unit_primitive_is_guarded_by_its_feature_s_flags() -> None:
+    assert guards("duo_chat", CATALOG, DEFINITIONS) == ("ai_duo_chat_switch",)
+    assert guards("nothing", CATALOG, DEFINITIONS) == ()
+
+
+def _left(*off: str) -> Grant:
+    grant = Grant(
+        scopes=frozenset({"duo_chat", "complete_code"}), providers=frozenset({"shm"}), ends_at=NOW
+    )
+    return effective(grant, ALL_ON - set(off), catalog=CATALOG, definitions=DEFINITIONS)
+
+
+def test_a_flag_that_is_off_takes_its_feature_alone() -> None:
+    assert _left().scopes == {"duo_chat", "complete_code"}
+    assert _left("ai_duo_chat_switch").scopes == {"complete_code"}
+
+
+def test_the_switch_for_everything_takes_all_scopes_and_no_provider() -> None:
+    left = _left("ai_global_switch")
+    assert not left.scopes
+    assert left.providers == {"shm"}
 
 
 def test_a_signed_token_verifies_with_the_published_half(key: RSAPrivateKey) -> None:
@@ -107,12 +176,6 @@ def test_a_user_s_name_outside_is_stable_and_opaque() -> None:
     }
     assert name not in others
     assert len(others) == 3
-
-
-def test_a_grant_of_everything_is_the_catalogue() -> None:
-    grant = whole_catalog(load_catalog())
-    assert {"duo_chat", "complete_code"} <= grant.scopes
-    assert grant.providers == {"shm"}
 
 
 def test_discovery_leads_to_the_keys() -> None:

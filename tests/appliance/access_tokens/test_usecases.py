@@ -4,6 +4,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from appliance.access_tokens.errors import NoSigningKeyError
+from appliance.access_tokens.rules import AccessToken
 from appliance.access_tokens.usecases import Minter, ensure_signing_key, published_keys
 from appliance.accounts import usecases as accounts
 from appliance.accounts.rules import Profile
@@ -21,6 +22,12 @@ def _minter(sealer: Sealer) -> Minter:
     return Minter(sealer, IDENTITY, issuer="http://i", catalog=load_catalog(), version="1")
 
 
+def _mint(db: Db, minter: Minter) -> AccessToken:
+    return db.read_blocking(
+        lambda session: minter.mint(session, a_caller(), namespace=None, jti=uuid4(), now=NOW)
+    )
+
+
 def test_the_first_signing_key_is_made_once(db: Db, sealer: Sealer) -> None:
     assert db.write_blocking(lambda session: ensure_signing_key(session, sealer, now=NOW))
     before = db.read_blocking(published_keys)
@@ -32,7 +39,7 @@ def test_the_first_signing_key_is_made_once(db: Db, sealer: Sealer) -> None:
 def test_without_a_signing_key_nothing_is_minted(db: Db, sealer: Sealer) -> None:
     minter = _minter(sealer)
     with pytest.raises(NoSigningKeyError):
-        db.read_blocking(lambda session: minter.mint(session, a_caller(), jti=uuid4(), now=NOW))
+        _mint(db, minter)
     with pytest.raises(NoSigningKeyError):
         db.read_blocking(minter.check)
 

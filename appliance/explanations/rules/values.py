@@ -1,0 +1,117 @@
+"""What can be asked about a permission, what it is answered from, and the answer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from appliance.accounts.rules import User
+from appliance.licensing.rules import Grant, Holding
+from appliance.namespaces.rules import Namespace
+from appliance.self_hosted_models.rules import SelfHostedModel
+from gateway.contract.catalog import Catalog
+
+# `unknown`: nobody can say right now, so neither can the answer.
+Verdict = Literal["permitted", "refused", "unknown"]
+CheckState = Literal["passed", "failed", "unknown", "not_reached"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """May the user do this, in that group, with that model?
+
+    Exactly one of `unit_primitive` and `feature` is named; a feature stands for the first of its
+    unit primitives. Without a group the one counts that an access token would be for.
+    """
+
+    user_id: int
+    unit_primitive: str | None = None
+    feature: str | None = None
+    namespace_id: int | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedModel:
+    """The model that a question names; `state` is what present gateways say, None when nothing."""
+
+    ref: str
+    registered: SelfHostedModel | None
+    state: Literal["ready", "unreachable"] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything that bears on the answer, as it is at `at`.
+
+    `guards` are the flags that guard the unit primitive, `flags` those that are on for the user in
+    the group; `grant` is what an access token minted now would carry. `is_for_self`: the answer
+    goes to the user, who can change nothing of it alone.
+    """
+
+    at: datetime
+    catalog: Catalog
+    user: User
+    unit_primitive: str
+    guards: Sequence[str]
+    flags: frozenset[str]
+    namespace: Namespace | None
+    is_member: bool
+    is_saas: bool
+    holdings: Sequence[Holding]
+    grant: Grant
+    model: AskedModel | None
+    is_for_self: bool = False
+
+    @property
+    def who(self) -> str:
+        """The user, as the subject of a sentence."""
+        return f"The user {self.user.username}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one check came to; `code` is that of the refusal, where it is one."""
+
+    state: CheckState
+    sentence: str
+    change: str | None = None
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One condition of a permission; `change` says what would alter it, and where."""
+
+    name: str
+    state: CheckState
+    sentence: str
+    change: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why something is permitted or refused; the first check that did not pass decides.
+
+    `code` is the one that the gateway, or the instance before it, refuses with.
+    """
+
+    verdict: Verdict
+    code: str | None
+    unit_primitive: str
+    checks: Sequence[Check]
+
+
+def passed(sentence: str) -> Finding:
+    """A condition that holds."""
+    return Finding(state="passed", sentence=sentence)
+
+
+def failed(code: str, sentence: str, *, change: str | None) -> Finding:
+    """A condition that refuses."""
+    return Finding(state="failed", sentence=sentence, change=change, code=code)
+
+
+def not_reached(sentence: str) -> Finding:
+    """A condition that was not looked at."""
+    return Finding(state="not_reached", sentence=sentence)
