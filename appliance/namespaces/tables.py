@@ -239,6 +239,12 @@ def visible_page(
     return Slice(items=[namespace_of(row) for row in rows.items], page=page, total=rows.total)
 
 
+def groups_with_member(session: Session, user_id: int, *, today: date) -> Collection[int]:
+    """The groups in which the user has a role, their own or one from above."""
+    query = select(NamespaceRow.id).where(_has_member(user_id, today))
+    return [each for each in session.exec(query).all() if each is not None]
+
+
 def _has_member(user_id: int, today: date) -> ColumnElement[bool]:
     inside = literal("/").concat(cast_to(col(MemberRow.namespace_id), String)).concat("/")
     return exists(

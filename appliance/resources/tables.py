@@ -1,11 +1,16 @@
 """The rows of what an action reads."""
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import Column, ForeignKey, Integer
-from sqlmodel import Field
+from sqlalchemy import Column, ForeignKey, Integer, func, or_
+from sqlmodel import Field, col, select
 
-from appliance.storage.engine import Row
+from appliance.namespaces.rules import Namespace, Visibility
+from appliance.resources.rules import NewProject, Project, ProjectFilter
+from appliance.storage.engine import MAX_ID, Row, Session
+from appliance.storage.paging import Page, Slice, cut
 
 
 class ProjectRow(Row, table=True):
@@ -29,3 +34,96 @@ class ProjectRow(Row, table=True):
     duo_features_enabled: bool = True
     created_at: datetime
     updated_at: datetime
+
+
+def fold(path: str) -> str:
+    """The form in which two full paths count as one."""
+    return path.casefold()
+
+
+def project_of(row: ProjectRow) -> Project:
+    """The row as a value."""
+    assert row.id is not None  # noqa: S101  # it comes from the database
+    return Project(
+        id=row.id,
+        namespace_id=row.namespace_id,
+        name=row.name,
+        path=row.path,
+        full_path=row.full_path,
+        description=row.description,
+        visibility=cast("Visibility", row.visibility),
+        duo_features_enabled=row.duo_features_enabled,
+        created_at=row.created_at,
+    )
+
+
+def project_row(session: Session, project_id: int) -> ProjectRow | None:
+    """The project's row, for changing it."""
+    return session.get(ProjectRow, project_id) if 0 < project_id <= MAX_ID else None
+
+
+def project_row_at(session: Session, full_path: str) -> ProjectRow | None:
+    """The row of the project with that full path, whatever its case."""
+    if "\0" in full_path:  # which PostgreSQL takes in no text
+        return None
+    query = select(ProjectRow).where(ProjectRow.full_path_key == fold(full_path))
+    return session.exec(query).first()
+
+
+def add_project(session: Session, new: NewProject, *, full_path: str, now: datetime) -> ProjectRow:
+    """Stores a project."""
+    row = ProjectRow(
+        namespace_id=new.namespace_id,
+        name=new.name,
+        path=new.path,
+        full_path=full_path,
+        full_path_key=fold(full_path),
+        description=new.description,
+        visibility=new.visibility,
+        duo_features_enabled=new.duo_features_enabled,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def move(session: Session, namespace_ids: Collection[int], *, before: str, after: str) -> None:
+    """Gives the projects of these groups the full path of a group that was renamed."""
+    query = select(ProjectRow).where(col(ProjectRow.namespace_id).in_(namespace_ids))
+    for row in session.exec(query).all():
+        row.full_path = after + row.full_path[len(before) :]
+        row.full_path_key = fold(row.full_path)
+    session.flush()
+
+
+def visibilities(session: Session, namespace: Namespace) -> Sequence[Visibility]:
+    """How visible the group's own projects are."""
+    query = select(ProjectRow.visibility).where(ProjectRow.namespace_id == namespace.id).distinct()
+    return cast("Sequence[Visibility]", session.exec(query).all())
+
+
+def project_page(
+    session: Session, page: Page, *, wanted: ProjectFilter, own_groups: Collection[int] | None
+) -> Slice[Project]:
+    """A page of the projects that are not private or lie in `own_groups` (None: all), newest first.
+
+    That is GitLab's own order.
+    """
+    query = select(ProjectRow).order_by(col(ProjectRow.id).desc())
+    if own_groups is not None:
+        is_open = col(ProjectRow.visibility) != "private"
+        query = query.where(or_(is_open, col(ProjectRow.namespace_id).in_(own_groups)))
+    if wanted.namespace_ids is not None:
+        query = query.where(col(ProjectRow.namespace_id).in_(wanted.namespace_ids))
+    if wanted.search is not None:
+        text = fold(wanted.search.replace("\0", ""))
+        query = query.where(
+            or_(
+                col(ProjectRow.full_path_key).contains(text, autoescape=True),
+                func.lower(ProjectRow.name).contains(text, autoescape=True),
+            )
+        )
+    rows = cut(session, query, page)
+    return Slice(items=[project_of(row) for row in rows.items], page=page, total=rows.total)

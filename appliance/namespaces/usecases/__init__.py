@@ -7,6 +7,7 @@ from appliance.namespaces.usecases.finding import (
     get_namespace,
     list_groups,
     named_namespace,
+    own_groups,
     tree_ids,
     visible_namespace,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "list_groups",
     "list_members",
     "named_namespace",
+    "own_groups",
     "remove_member",
     "set_default_namespace",
     "set_member",

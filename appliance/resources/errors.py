@@ -1,0 +1,12 @@
+"""What can go wrong with projects."""
+
+from appliance.errors import ApplianceError
+
+
+class ProjectTakenError(ApplianceError):
+    """Another project, or a group, has that full path; case makes no difference."""
+
+    code = "already_taken"
+
+    def __init__(self) -> None:
+        super().__init__("Path has already been taken")
