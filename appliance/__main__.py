@@ -7,12 +7,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import prometheus_client
 import structlog
 import uvicorn
 
-from appliance import first_contents, local_users
+from appliance import first_contents, local_licences, local_users
 from appliance.accounts.rules import Scope
 from appliance.app import create_app, utc_now
 from appliance.errors import ApplianceError
@@ -73,7 +74,28 @@ def _parser() -> argparse.ArgumentParser:
     pat.add_argument("--scopes", default="api", help=f"from {', '.join(Scope)}, with commas")
     pat.add_argument("--days", type=int, default=365, help="how long it works")
     pat.set_defaults(command=_create_pat)
+    _add_licence_commands(commands)
     return parser
+
+
+def _add_licence_commands(commands: Any) -> None:
+    licence = commands.add_parser("licence", help="licence work on this machine's own database")
+    actions = licence.add_subparsers(required=True, metavar="ACTION")
+
+    add = actions.add_parser("add", help="trust an authority, add a licence; each if it is new")
+    add.add_argument("--authority-key", metavar="KEY", help="its public key, in base64url")
+    add.add_argument("--demo", action="store_true", help="mark the authority as a demo one")
+    add.add_argument("--file", type=Path, metavar="FILE", help="a licence")
+    add.add_argument("--seat-for-admin", metavar="USERNAME", help="give a seat in what it buys")
+    add.set_defaults(command=_add_licence)
+
+    show = actions.add_parser("show", help="the instance's id, its authority and its licences")
+    show.set_defaults(command=lambda settings, _: _print_json(local_licences.show(settings)))
+
+    reset = actions.add_parser("reset-clock", help="after a clock that ran ahead was set right")
+    reset.set_defaults(
+        command=lambda settings, _: _print_json(local_licences.reset_clock(settings))
+    )
 
 
 def _serve(settings: Settings, _: argparse.Namespace) -> None:
@@ -138,6 +160,17 @@ def _create_pat(settings: Settings, arguments: argparse.Namespace) -> None:
         settings, arguments.username, name=arguments.name, scopes=scopes, days=arguments.days
     )
     _print_json(made)
+
+
+def _add_licence(settings: Settings, arguments: argparse.Namespace) -> None:
+    added = local_licences.add(
+        settings,
+        authority_key=arguments.authority_key,
+        is_demo=arguments.demo,
+        file=arguments.file,
+        seat_for=arguments.seat_for_admin,
+    )
+    _print_json(added)
 
 
 def _print_json(value: object) -> None:

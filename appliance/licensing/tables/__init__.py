@@ -24,6 +24,7 @@ from appliance.licensing.tables.seats import (
     remove_seats,
     seat_page,
     seats_of,
+    set_time,
     users_with_seats,
 )
 
@@ -47,6 +48,7 @@ __all__ = [
     "remove_seats",
     "seat_page",
     "seats_of",
+    "set_time",
     "trust",
     "trusted_authority",
     "users_with_seats",

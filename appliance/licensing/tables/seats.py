@@ -24,11 +24,14 @@ def latest_time(session: Session) -> datetime | None:
 
 def note_time(session: Session, at: datetime) -> None:
     """Keeps a time that is later than the one noted."""
-    row = session.get(LicenceClockRow, ONLY_ROW)
-    if row is None:
-        session.add(LicenceClockRow(id=ONLY_ROW, latest_at=at))
-    else:
-        row.latest_at = max(row.latest_at, at)
+    latest = latest_time(session)
+    if latest is None or latest < at:
+        set_time(session, at)
+
+
+def set_time(session: Session, at: datetime) -> None:
+    """Keeps a time, whatever was noted before."""
+    session.merge(LicenceClockRow(id=ONLY_ROW, latest_at=at))
     session.flush()
 
 
@@ -130,7 +133,7 @@ def users_with_seats(session: Session, purchase_id: int, user_ids: Sequence[int]
 def add_seats(
     session: Session,
     purchase_id: int,
-    user_ids: Sequence[int],
+    user_ids: Collection[int],
     *,
     given_by: int | None,
     now: datetime,

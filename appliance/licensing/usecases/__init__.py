@@ -1,6 +1,6 @@
 """What people, the set-up and timers do with licences, purchases and seats."""
 
-from appliance.licensing.usecases.clock import clock_warning, licence_clock, note_time
+from appliance.licensing.usecases.clock import clock_warning, licence_clock, note_time, reset_clock
 from appliance.licensing.usecases.licences import (
     LicenceReport,
     add_licence,
@@ -54,6 +54,7 @@ __all__ = [
     "pin_authority",
     "remove_licence",
     "reports",
+    "reset_clock",
     "take_seats",
     "trusted_authority",
 ]

@@ -2,6 +2,9 @@
 
 from datetime import datetime
 
+from appliance.accounts.usecases import raise_generation
+from appliance.audit.rules import Actor, Target
+from appliance.audit.usecases import record
 from appliance.licensing import rules, tables
 from appliance.storage.engine import Session
 
@@ -19,3 +22,17 @@ def clock_warning(session: Session, *, now: datetime) -> str | None:
 def note_time(session: Session, *, now: datetime) -> None:
     """Remembers that it was `now` once."""
     tables.note_time(session, now)
+
+
+def reset_clock(session: Session, *, actor: Actor, now: datetime) -> datetime | None:
+    """Takes `now` for the latest time, whatever was noted before, which is returned.
+
+    For a clock that ran ahead and was set right; whoever does it answers for it in the log.
+    """
+    before = tables.latest_time(session)
+    tables.set_time(session, now)
+    details = {"before": before.isoformat() if before is not None else None}
+    target = Target(kind="licence_clock", id="")
+    record(session, "licence_clock_reset", actor=actor, target=target, details=details, now=now)
+    raise_generation(session, None, now=now)
+    return before
