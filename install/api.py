@@ -1,6 +1,6 @@
 """Asks the instance and the gateway over HTTP, on this machine, never through a proxy."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +63,7 @@ class Instance:
         """Takes a model off the list."""
         self.ask("DELETE", f"/api/v4/ai/self_hosted_models/{number}")
 
-    def ask(self, method: str, path: str, body: dict[str, str] | None = None) -> Any:
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """One request; the answer's JSON, or None where it has no body.
 
         Raises:

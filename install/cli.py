@@ -298,13 +298,17 @@ def version() -> None:
     print(f"casemate {release()}")
 
 
-def _add_models() -> None:
+def _add_groups() -> None:
+    from install.licences import app as licence
     from install.models import app as models
+    from install.seats import app as seats
 
     app.add_typer(models, name="models", help="Models: add, list, check, remove.")
+    app.add_typer(licence, name="licence", help="Licences: issue, inspect, add, list, remove.")
+    app.add_typer(seats, name="seats", help="Seats: list, give, take.")
 
 
-_add_models()
+_add_groups()
 
 if __name__ == "__main__":
     main()
