@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -46,21 +46,31 @@ from appliance.accounts.rules import Access, User
 from appliance.console import pages as console_pages
 from appliance.console import rest as console
 from appliance.errors import ApplianceError, ForbiddenError, InvalidFieldsError, NotFoundError
+from appliance.explanations import jobs as explanation_jobs
 from appliance.explanations import rest as explanations
+from appliance.gateway_feed import jobs as feed_jobs
 from appliance.gateway_feed import rest as gateway_feed
 from appliance.gateway_feed.errors import (
     AssertionRefusedError,
+    BatchRefusedError,
     GatewayKeyInvalidError,
     NoFeedKeyError,
     ReportRefusedError,
 )
 from appliance.gateway_feed.usecases import state_of_model
+from appliance.licensing import jobs as licensing_jobs
 from appliance.licensing import rest as licensing
 from appliance.licensing.errors import (
     AuthorityPinnedError,
     LicenceError,
     LicenceTakenError,
     SeatError,
+)
+from appliance.namespaces.errors import (
+    LastOwnerError,
+    MemberExistsError,
+    NamespaceNotEmptyError,
+    PathTakenError,
 )
 from appliance.observation import Observation
 from appliance.self_hosted_models import rest as self_hosted_models
@@ -78,6 +88,10 @@ from appliance.storage.engine import (
 from appliance.storage.identity import Identity, read_identity
 from appliance.storage.migrations import migrate
 from appliance.storage.sealing import Sealer, check_master_key
+from appliance.timed_jobs import Job, TimedJobs
+from appliance.usage import jobs as usage_jobs
+from appliance.usage import rest as usage
+from appliance.usage.rules import Retention
 from gateway.contract.addresses import Network
 from gateway.contract.catalog import load_catalog
 
@@ -88,7 +102,9 @@ PROBLEMS: dict[type[ApplianceError], HTTPStatus] = {
     InvalidFieldsError: HTTPStatus.BAD_REQUEST,
     EndpointNotAllowedError: HTTPStatus.BAD_REQUEST,
     LastAdminError: HTTPStatus.BAD_REQUEST,
+    LastOwnerError: HTTPStatus.BAD_REQUEST,
     ReportRefusedError: HTTPStatus.BAD_REQUEST,
+    BatchRefusedError: HTTPStatus.BAD_REQUEST,
     GatewayKeyInvalidError: HTTPStatus.BAD_REQUEST,
     LicenceError: HTTPStatus.BAD_REQUEST,
     UnauthorizedError: HTTPStatus.UNAUTHORIZED,
@@ -98,6 +114,9 @@ PROBLEMS: dict[type[ApplianceError], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     TakenError: HTTPStatus.CONFLICT,
     RefTakenError: HTTPStatus.CONFLICT,
+    PathTakenError: HTTPStatus.CONFLICT,
+    MemberExistsError: HTTPStatus.CONFLICT,
+    NamespaceNotEmptyError: HTTPStatus.CONFLICT,
     LicenceTakenError: HTTPStatus.CONFLICT,
     AuthorityPinnedError: HTTPStatus.CONFLICT,
     SeatError: HTTPStatus.CONFLICT,
@@ -113,6 +132,18 @@ FRAMEWORK_CODES = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "request_too_large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
 }
+
+HANDLERS = [
+    *accounts.handlers,
+    *access_tokens.handlers,
+    *licensing.handlers,
+    *self_hosted_models.handlers,
+    *explanations.handlers,
+    *usage.handlers,
+    *gateway_feed.handlers,
+    *console.handlers,
+    *console_pages.handlers,
+]
 
 UNREADABLE = "The request cannot be read: the body must be a JSON object in UTF-8."
 
@@ -206,18 +237,11 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         "public_url": settings.issuer,
         "gateway_url": settings.gateway_public_url,
         "version": release(),
+        "usage_retention": _retention(settings),
     }
+    jobs = TimedJobs(instance.db, _jobs(_retention(settings)), clock=clock)
     app = Litestar(
-        route_handlers=[
-            *accounts.handlers,
-            *access_tokens.handlers,
-            *licensing.handlers,
-            *self_hosted_models.handlers,
-            *explanations.handlers,
-            *gateway_feed.handlers,
-            *console.handlers,
-            *console_pages.handlers,
-        ],
+        route_handlers=HANDLERS,
         dependencies={**{name: _given(value) for name, value in values.items()}, **_CALLER},
         guards=[require_access],
         exception_handlers={
@@ -232,12 +256,29 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         logging_config=None,
         # The pages that Litestar would add load their scripts from outside.
         openapi_config=None,
+        lifespan=[lambda _: jobs.run()],
         on_shutdown=[instance.db.close],
     )
     _check_every_route_states_its_access(app)
     # Around the whole application, since middleware of Litestar's sees no request without a route.
     app.asgi_handler = Observation(app.asgi_handler, registry)
     return app
+
+
+def _retention(settings: Settings) -> Retention:
+    return Retention(
+        events=timedelta(days=settings.usage_events_days),
+        sums=timedelta(days=settings.usage_retention_days),
+    )
+
+
+def _jobs(retention: Retention) -> tuple[Job, ...]:
+    return (
+        *licensing_jobs.jobs,
+        *usage_jobs.jobs_of_usage(retention),
+        *explanation_jobs.jobs,
+        *feed_jobs.jobs,
+    )
 
 
 _CALLER = {"caller": Provide(provide_caller)}

@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     secrets_mounted: bool = False
     instance_public_url: str | None = None
     gateway_public_url: str = "http://127.0.0.1:5052"
+    # Sums by day, and single events; both end by themselves.
+    usage_retention_days: int = Field(default=400, ge=1, le=36_500)
+    usage_events_days: int = Field(default=90, ge=1, le=36_500)
     # Decoded below: the library's own decoding would hide all other problems.
     allowed_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = DEFAULT_NETWORKS
 

@@ -42,7 +42,7 @@ class TimedJobs:
         self._jobs = jobs
         self._clock = clock
         self._scheduler: AsyncIOScheduler | None = None
-        self._running: set[asyncio.Task[None] | None] = set()
+        self._running: set[asyncio.Task[None]] = set()
         # It says twice of every run that it ran.
         logging.getLogger("apscheduler").setLevel(logging.WARNING)
 
@@ -50,32 +50,35 @@ class TimedJobs:
     async def run(self) -> AsyncIterator[None]:
         """Leads, or waits for it, until the context ends."""
         lock = leadership(self._db.engine.url)
-        task = asyncio.create_task(self._follow(lock))
+        ends = asyncio.Event()
+        following = asyncio.create_task(self._follow(lock, ends))
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            # Nothing is cancelled: a thread would go on, with a connection that nobody closes.
+            ends.set()
+            await following
             self._stop()
-            # A transaction that has begun is not given up; the database closes after us.
-            while running := [each for each in self._running if each is not None]:
-                await asyncio.wait(running)
+            while self._running:
+                await asyncio.wait(self._running)
             await anyio.to_thread.run_sync(lock.release)
 
-    async def _follow(self, lock: Leadership) -> None:
-        while True:
+    async def _follow(self, lock: Leadership, ends: asyncio.Event) -> None:
+        while not ends.is_set():
             try:
                 leads = await anyio.to_thread.run_sync(lock.hold)
             except OSError as error:
                 log.error("leadership_failed", reason=str(error))  # noqa: TRY400  # the trace says no more
                 leads = False
+            if ends.is_set():
+                return
             if leads and self._scheduler is None:
                 self._start()
             elif not leads and self._scheduler is not None:
                 log.warning("leadership_lost")
                 self._stop()
-            await asyncio.sleep(CHECK_EVERY_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ends.wait(), CHECK_EVERY_S)
 
     def _start(self) -> None:
         defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": 60}
@@ -94,12 +97,19 @@ class TimedJobs:
             self._scheduler = None
 
     async def _do(self, job: Job) -> None:
-        self._running.add(task := asyncio.current_task())
+        if self._scheduler is None:
+            # Due in the moment in which we stopped.
+            return
+        # The scheduler cancels what runs when it is shut down.
+        task = asyncio.create_task(self._work(job))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        await asyncio.shield(task)
+
+    async def _work(self, job: Job) -> None:
         try:
             await self._db.write(lambda session: job.work(session, self._clock()))
         except DatabaseUnavailableError as error:
             log.warning("timed_job_failed", job=job.name, reason=error.code)
         except Exception:  # the boundary of a background task
             log.exception("timed_job_failed", job=job.name)
-        finally:
-            self._running.discard(task)

@@ -22,6 +22,15 @@ class ReportRefusedError(ApplianceError):
         super().__init__("The report is not of the form that this instance reads.")
 
 
+class BatchRefusedError(ApplianceError):
+    """What a gateway tells of usage cannot be read; in parts it may be."""
+
+    code = "invalid_batch"
+
+    def __init__(self) -> None:
+        super().__init__("The batch is not of the form that this instance reads.")
+
+
 class GatewayKeyInvalidError(ApplianceError):
     """A public key that a gateway would be registered with is no key."""
 

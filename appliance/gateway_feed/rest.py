@@ -9,11 +9,14 @@ from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.response import Response
 
+from appliance.access_tokens.usecases import Minter
 from appliance.accounts.rules import Access
 from appliance.gateway_feed import rules, usecases
 from appliance.storage.engine import Db, Session
 from appliance.storage.identity import Identity
 from appliance.storage.sealing import Sealer
+from appliance.usage.rules import Retention
+from gateway.contract.events import EVENTS_PATH, Receipt
 from gateway.contract.feed import FEED_PATH, REPORT_PATH
 
 Clock = Callable[[], datetime]
@@ -76,4 +79,29 @@ async def post_report(
     await db.write(store)
 
 
-handlers = (get_feed, post_report)
+@post(EVENTS_PATH, opt={"access": Access.GATEWAY}, status_code=200)
+async def post_events(
+    *,
+    request: Request[Any, Any, Any],
+    db: NamedDependency[Db],
+    identity: NamedDependency[Identity],
+    minter: NamedDependency[Minter],
+    usage_retention: NamedDependency[Retention],
+    clock: NamedDependency[Clock],
+) -> Response[bytes]:
+    """Counts what the gateway tells of usage and refusals."""
+    now = clock()
+    assertion = await _accept(request, db, identity, now=now)
+    batch = rules.parse_batch(await request.body())
+
+    def store(session: Session) -> Receipt:
+        gateway = usecases.use_assertion(session, assertion, now=now)
+        return usecases.take_batch(
+            session, gateway, batch, minter=minter, keeps=usage_retention.events, now=now
+        )
+
+    receipt = await db.write(store)
+    return Response(msgspec.json.encode(receipt), media_type="application/json")
+
+
+handlers = (get_feed, post_report, post_events)

@@ -18,11 +18,12 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from appliance.gateway_feed.errors import (
     AssertionRefusedError,
+    BatchRefusedError,
     GatewayKeyInvalidError,
     ReportRefusedError,
 )
 from appliance.self_hosted_models.rules import ServedModel
-from gateway.contract import feed
+from gateway.contract import events, feed
 from gateway.contract.claims import LEEWAY_S
 
 RAW_KEY_BYTES = 32
@@ -262,6 +263,21 @@ def parse_report(body: bytes) -> feed.Report:
     if not is_possible:
         raise ReportRefusedError
     return report
+
+
+def parse_batch(body: bytes) -> events.Batch:
+    """What a gateway tells of usage and refusals; each entry is judged where it is counted.
+
+    Raises:
+        BatchRefusedError: not JSON of that form, or too much at once.
+    """
+    try:
+        batch = msgspec.json.decode(body, type=events.Batch)
+    except msgspec.DecodeError as cause:
+        raise BatchRefusedError from cause
+    if max(len(batch.events), len(batch.decisions)) > events.MAX_BATCH_EVENTS:
+        raise BatchRefusedError
+    return batch
 
 
 def is_usable_key(signing_key: bytes, sealing_key: bytes) -> bool:

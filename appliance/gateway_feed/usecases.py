@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from appliance.access_tokens.usecases import Minter
 from appliance.audit.rules import SYSTEM, Target
 from appliance.audit.usecases import record
+from appliance.explanations.usecases import store_decisions
 from appliance.gateway_feed import rules, tables
 from appliance.gateway_feed.errors import (
     AssertionRefusedError,
@@ -19,11 +21,14 @@ from appliance.gateway_feed.rules import Gateway, Position
 from appliance.self_hosted_models.usecases import served_models
 from appliance.storage.engine import Session
 from appliance.storage.identity import read_identity
-from appliance.storage.outbox import last_sequence, publish
+from appliance.storage.outbox import forget, last_sequence, publish
 from appliance.storage.sealing import Sealer
+from appliance.usage.usecases import count
+from gateway.contract.events import Batch, Receipt
 from gateway.contract.feed import ModelState, Report, SignedFeed
 
 TOPIC = "gateway"
+OUTBOX_KEPT = timedelta(days=7)
 
 Change = Literal["created", "changed", "known"]
 
@@ -109,6 +114,29 @@ def store_report(session: Session, gateway: Gateway, report: Report) -> None:
     row = tables.gateway_row(session, gateway.id)
     if row is not None:
         tables.store_report(row, report)
+
+
+def take_batch(
+    session: Session,
+    gateway: Gateway,
+    batch: Batch,
+    *,
+    minter: Minter,
+    keeps: timedelta,
+    now: datetime,
+) -> Receipt:
+    """Counts what a gateway tells; `keeps` is how long single events are kept."""
+    subjects = {each.subject for each in batch.events}
+    subjects |= {each.subject for each in batch.decisions}
+    user_ids = minter.users_by_global_id(session, subjects)
+    refused = count(session, gateway.id, batch.events, user_ids=user_ids, now=now, keeps=keeps)
+    kept = store_decisions(session, gateway.id, batch.decisions, user_ids=user_ids, now=now)
+    return Receipt(refused=(*refused, *kept))
+
+
+def prune_outbox(session: Session, *, now: datetime) -> None:
+    """Forgets changes that every follower has taken over long ago."""
+    forget(session, before=now - OUTBOX_KEPT)
 
 
 def list_gateways(session: Session) -> Sequence[Gateway]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Column, Integer, func, text
-from sqlmodel import Field, select
+from sqlmodel import Field, col, delete, select
 
 from appliance.storage.engine import Row, Session
 
@@ -47,6 +47,13 @@ def keep_order(session: Session) -> None:
     # SQLite has one writer at a time anyway.
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ORDER_LOCK})
+
+
+def forget(session: Session, *, before: datetime) -> None:
+    """Drops changes from before then; never the newest, whose number is the feed's position."""
+    newest = select(func.max(OutboxRow.sequence)).scalar_subquery()
+    old = col(OutboxRow.created_at) < before
+    session.exec(delete(OutboxRow).where(old, col(OutboxRow.sequence) < newest))
 
 
 def last_sequence(session: Session) -> int:

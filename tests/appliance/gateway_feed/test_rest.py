@@ -9,8 +9,10 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from httpx import Response
 from sqlmodel import select
 
+from appliance.explanations.tables import DecisionRow
 from appliance.gateway_feed.tables import UsedAssertionRow
 from appliance.gateway_feed.usecases import feed_public_key, list_gateways
+from gateway.contract.events import EVENTS_PATH, Batch, Receipt, UsageEvent
 from gateway.contract.feed import (
     API_KEY_CONTEXT,
     FEED_PATH,
@@ -20,6 +22,7 @@ from gateway.contract.feed import (
     SignedFeed,
 )
 from tests.appliance.conftest import Server
+from tests.builders import a_decision, a_usage_event
 from tests.instance_builders import MODEL_API_KEY, GatewayKeys
 
 REPORT = {
@@ -147,3 +150,58 @@ async def test_an_unreadable_report_is_400(server: Server, body: bytes) -> None:
     headers = await _as_gateway(server)
     answer = await server.ask("POST", REPORT_PATH, pat="", headers=headers, content=body)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_report")
+
+
+def _used(number: int, server: Server, **changes: Any) -> UsageEvent:
+    return a_usage_event(number, happened_at=server.clock.now.timestamp(), **changes)
+
+
+async def _post_batch(server: Server, batch: Batch) -> Response:
+    headers = await _as_gateway(server)
+    body = msgspec.json.encode(batch)
+    return await server.ask("POST", EVENTS_PATH, pat="", headers=headers, content=body)
+
+
+async def test_usage_is_counted_once_for_who_the_token_was_about(server: Server) -> None:
+    _, pat = await server.new_user("ada", "api")
+    minted = await server.ask("POST", "/api/v4/ai/access_tokens", pat=pat)
+    subject = minted.json()["headers"]["X-Gitlab-Global-User-Id"]
+    batch = Batch(events=(_used(1, server, subject=subject), _used(2, server, subject="gone")))
+    for _ in range(2):
+        answer = await _post_batch(server, batch)
+        assert (answer.status_code, answer.json()) == (200, {})
+    own = await server.ask("GET", "/api/v4/usage/events", pat=pat)
+    assert [event["request_id"] for event in own.json()] == ["request-1"]
+    everything = (await server.ask("GET", "/api/v4/usage")).json()
+    assert [line["requests"] for line in everything] == [2]
+
+
+async def test_what_does_not_count_is_named(server: Server) -> None:
+    late = a_usage_event(2, happened_at=1.0)
+    answer = await _post_batch(server, Batch(events=(_used(1, server), late)))
+    receipt = msgspec.json.decode(answer.content, type=Receipt)
+    assert [each.event_id for each in receipt.refused] == [late.event_id]
+
+
+async def test_refusals_are_taken_with_usage(server: Server) -> None:
+    decision = a_decision(1, happened_at=server.clock.now.timestamp())
+    for _ in range(2):
+        answer = await _post_batch(server, Batch(decisions=(decision,)))
+        assert (answer.status_code, answer.json()) == (200, {})
+    rows = await server.db.read(lambda session: session.exec(select(DecisionRow)).all())
+    assert [row.decision_id for row in rows] == [decision.decision_id]
+
+
+async def test_a_batch_that_cannot_be_read_is_400(server: Server) -> None:
+    for body in (b"", b"{", b'{"events": [{}]}', b'{"events": [{"event_id": 5}]}'):
+        headers = await _as_gateway(server)
+        answer = await server.ask("POST", EVENTS_PATH, pat="", headers=headers, content=body)
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_batch")
+    many = Batch(events=tuple(_used(number, server) for number in range(501)))
+    assert (await _post_batch(server, many)).status_code == 400
+
+
+async def test_who_is_no_gateway_tells_no_usage(server: Server) -> None:
+    for pat in ("", None):
+        answer = await server.ask("POST", EVENTS_PATH, pat=pat, content=b"{}")
+        assert answer.status_code == 401

@@ -1,10 +1,11 @@
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from sqlmodel import Session, col, select
 
 from appliance.storage.engine import Db
-from appliance.storage.outbox import OutboxRow, last_sequence, publish
+from appliance.storage.outbox import OutboxRow, forget, last_sequence, publish
 from tests.instance_builders import NOW
 
 
@@ -47,3 +48,13 @@ def test_a_reader_never_sees_a_later_number_before_an_earlier_one(db: Db) -> Non
     assert len(set(final)) == 24
     # Whatever was seen was a beginning of the whole: nothing slipped in before it afterwards.
     assert all(final[: len(numbers)] == numbers for numbers in seen)
+
+
+def test_old_changes_are_forgotten_but_never_the_newest(db: Db) -> None:
+    for _ in range(3):
+        db.write_blocking(_publish)
+    numbers = _numbers(db)
+    db.write_blocking(lambda session: forget(session, before=NOW))
+    assert _numbers(db) == numbers
+    db.write_blocking(lambda session: forget(session, before=NOW + timedelta(seconds=1)))
+    assert _numbers(db) == numbers[-1:]
