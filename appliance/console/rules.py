@@ -9,6 +9,8 @@ from appliance.gateway_feed.rules import Gateway
 from appliance.self_hosted_models.rules import SelfHostedModel
 
 PartState = Literal["ready", "away", "unknown"]
+# Whether anything is bought now, and if so, whether only for a demonstration.
+LicenceState = Literal["none", "demo", "owned"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +40,12 @@ class Overview:
     at: datetime
     gateways: Sequence[GatewayLine]
     models: Sequence[ModelLine]
+    licence: LicenceState
 
     @property
     def answers_questions(self) -> bool:
-        """Whether a question asked now would be answered by some model."""
-        return any(line.state == "ready" for line in self.models)
+        """Whether some model would answer now somebody who has a seat."""
+        return self.licence != "none" and any(line.state == "ready" for line in self.models)
 
     @property
     def example_ref(self) -> str:
@@ -52,7 +55,11 @@ class Overview:
 
 
 def overview(
-    gateways: Iterable[Gateway], models: Iterable[SelfHostedModel], *, at: datetime
+    gateways: Iterable[Gateway],
+    models: Iterable[SelfHostedModel],
+    *,
+    licence: LicenceState,
+    at: datetime,
 ) -> Overview:
     """Puts together what present gateways reported; an absent one's report counts for nothing."""
     gateways = tuple(gateways)
@@ -65,7 +72,16 @@ def overview(
         at=at,
         gateways=[_gateway_line(gateway, at=at) for gateway in gateways],
         models=[_model_line(model, reported.get(model.ref, set())) for model in models],
+        licence=licence,
     )
+
+
+def licence_state(active: Iterable[bool]) -> LicenceState:
+    """What the purchases that are active come to; each is told by whether it is a demo one."""
+    marks = set(active)
+    if not marks:
+        return "none"
+    return "demo" if True in marks else "owned"
 
 
 def _gateway_line(gateway: Gateway, *, at: datetime) -> GatewayLine:

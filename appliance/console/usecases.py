@@ -7,6 +7,7 @@ from appliance.console import rules
 from appliance.console.rules import Overview
 from appliance.errors import ApplianceError
 from appliance.gateway_feed.usecases import list_gateways
+from appliance.licensing.usecases import ALL, reports
 from appliance.self_hosted_models.usecases import all_models
 from appliance.storage.engine import Db, Session
 from appliance.storage.identity import read_identity
@@ -15,7 +16,9 @@ from appliance.storage.sealing import Sealer, check_master_key
 
 def read_overview(session: Session, *, at: datetime) -> Overview:
     """The state of the parts at `at`."""
-    return rules.overview(list_gateways(session), all_models(session), at=at)
+    bought = reports(session, root_namespace_id=ALL, now=at)
+    licence = rules.licence_state(each.is_demo for each in bought if each.quantity)
+    return rules.overview(list_gateways(session), all_models(session), licence=licence, at=at)
 
 
 async def check_readiness(db: Db, sealer: Sealer, minter: Minter) -> dict[str, str]:

@@ -1,7 +1,11 @@
 import re
 
+from appliance.audit.rules import SYSTEM
+from appliance.licensing import usecases
+from appliance.storage.engine import Session
 from gateway.contract.feed import REPORT_PATH
 from tests.appliance.conftest import Server
+from tests.licence_builders import SigningAuthority, a_line
 
 
 async def _report(server: Server, state: str) -> None:
@@ -25,7 +29,31 @@ async def test_the_page_needs_no_token_and_says_what_is_missing(server: Server) 
     assert "casemate status" in page.text
 
 
+async def _license(server: Server, *, is_demo: bool) -> None:
+    authority = SigningAuthority(is_demo=is_demo)
+    text = authority.licence(a_line(), instance_id=server.filled.instance_id)
+
+    def license_it(session: Session) -> None:
+        now, key = server.clock.now, authority.public
+        usecases.pin_authority(session, key, is_demo=is_demo, actor=SYSTEM, now=now)
+        usecases.add_licence(session, text, actor=SYSTEM, now=now)
+
+    await server.app.state.db.write(license_it)
+
+
+async def test_the_page_says_what_is_licensed(server: Server) -> None:
+    await _report(server, "ready")
+    text = (await server.ask("GET", "/", pat="")).text
+    assert "No licence" in text
+    assert "cannot answer yet" in text
+    await _license(server, is_demo=True)
+    assert "Demo licence" in (await server.ask("GET", "/", pat="")).text
+    await _license(server, is_demo=False)
+    assert "icence</strong>" not in (await server.ask("GET", "/", pat="")).text
+
+
 async def test_the_page_says_when_a_question_would_be_answered(server: Server) -> None:
+    await _license(server, is_demo=False)
     await _report(server, "ready")
     page = await server.ask("GET", "/", pat="")
     assert "ready to answer" in page.text

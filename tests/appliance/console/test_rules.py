@@ -1,7 +1,11 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from appliance.console.rules import overview
+import pytest
+
+from appliance.console import rules
+from appliance.console.rules import LicenceState, Overview
 from appliance.gateway_feed.rules import Gateway
+from appliance.self_hosted_models.rules import SelfHostedModel
 from gateway.contract.feed import ModelState, ReportedModel
 from tests.instance_builders import NOW, GatewayKeys, a_model
 
@@ -11,6 +15,16 @@ LATER = NOW + timedelta(seconds=11)
 def _gateway(state: ModelState | None = None, name: str = "local") -> Gateway:
     reported = () if state is None else (ReportedModel(ref="tiny", state=state),)
     return GatewayKeys().gateway(name=name, last_seen_at=NOW, reported_models=reported)
+
+
+def overview(
+    gateways: list[Gateway],
+    models: list[SelfHostedModel],
+    *,
+    licence: LicenceState = "owned",
+    at: datetime,
+) -> Overview:
+    return rules.overview(gateways, models, licence=licence, at=at)
 
 
 def test_a_model_is_what_a_present_gateway_reports() -> None:
@@ -43,3 +57,18 @@ def test_the_example_asks_a_model_that_answers() -> None:
     assert overview([_gateway("ready")], models, at=NOW).example_ref == "tiny"
     assert overview([], models, at=NOW).example_ref == "first"
     assert overview([], [], at=NOW).example_ref == "MODEL"
+
+
+def test_without_a_licence_nobody_is_answered() -> None:
+    shown = overview([_gateway("ready")], [a_model()], licence="none", at=NOW)
+    assert not shown.answers_questions
+    assert overview([_gateway("ready")], [a_model()], licence="demo", at=NOW).answers_questions
+
+
+@pytest.mark.parametrize(
+    ("active", "state"), [([], "none"), ([True, True], "demo"), ([False], "owned")]
+)
+def test_active_purchases_say_whether_it_is_a_demonstration(
+    active: list[bool], state: LicenceState
+) -> None:
+    assert rules.licence_state(active) == state
