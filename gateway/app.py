@@ -22,6 +22,7 @@ from gateway.contract.codes import Code
 from gateway.contract.feed import Report
 from gateway.edge import openai
 from gateway.edge.admission import Admission
+from gateway.edge.gate import Gate
 from gateway.edge.health import health, healthz, ready
 from gateway.edge.metrics import Metrics
 from gateway.edge.openai import OpenAISurface
@@ -109,7 +110,12 @@ class Gateway:
                 _repeat(stack, lambda: endpoints.probe(client), every=PROBE_INTERVAL)
                 self._ship(stack, session, pin=self._pin, spool=spool)
             self.surface = OpenAISurface(
-                admission=Admission(verifier),
+                gate=Gate(
+                    Admission(verifier),
+                    catalog=load_catalog(),
+                    on_decision=spool.decide,
+                    clock=self._clock,
+                ),
                 endpoints=endpoints,
                 relay=Relay(
                     Forwarder(client),
@@ -119,7 +125,6 @@ class Gateway:
                     clock=self._clock,
                 ),
                 metrics=self._metrics,
-                features=load_catalog().features_by_unit_primitive(),
                 max_body_bytes=settings.max_body_bytes,
             )
             yield

@@ -7,6 +7,7 @@ class GatewayError(Exception):
     """Root of the tree; `code` and `message` may be shown to a caller, `reason` goes to the log."""
 
     code: Code = Code.INTERNAL_ERROR
+    decision_id: str | None = None
     message = "Something went wrong in the gateway; its log says what."
 
     def __init__(
@@ -30,18 +31,32 @@ class InvalidTokenError(GatewayError):
     message = "The access token is missing, invalid or expired; ask the instance for a new one."
 
 
-class FeatureNotGrantedError(GatewayError):
-    """The token is good but lacks the scope that the request needs."""
+class ForbiddenError(GatewayError):
+    """The token is good, but not for this; `decision_id` is what an administrator can look up."""
+
+
+class FeatureNotGrantedError(ForbiddenError):
+    """The token lacks the scope that the request needs."""
 
     code = Code.FEATURE_NOT_GRANTED
     message = "This feature is not granted to you."
 
 
-class ProviderNotEntitledError(GatewayError):
-    """The token is good but lacks the provider that runs the model."""
+class ProviderNotEntitledError(ForbiddenError):
+    """The token lacks the provider that runs the model."""
 
     code = Code.PROVIDER_NOT_ENTITLED
     message = "The provider of this model is not entitled."
+
+
+class NamespaceNotGrantedError(ForbiddenError):
+    """The request names a group that the token is not for; None: what it names is no id."""
+
+    code = Code.NAMESPACE_NOT_GRANTED
+
+    def __init__(self, *, namespace_id: int | None, message: str, reason: str) -> None:
+        self.namespace_id = namespace_id
+        super().__init__(message=message, reason=reason)
 
 
 class InvalidRequestError(GatewayError):

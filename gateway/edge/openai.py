@@ -11,8 +11,8 @@ from litestar.types import Receive, Scope, Send
 
 from gateway.contract import headers
 from gateway.contract.claims import Claims
-from gateway.edge.admission import Admission
 from gateway.edge.exchange import Exchange, Header
+from gateway.edge.gate import Gate
 from gateway.edge.metrics import Metrics
 from gateway.edge.relay import Call, Relay, is_worth_retrying
 from gateway.errors import (
@@ -24,7 +24,7 @@ from gateway.errors import (
     RouteNotFoundError,
     UnsupportedMediaTypeError,
 )
-from gateway.policy.permits import permit_feature, permit_provider, required_unit_primitive
+from gateway.policy.permits import required_unit_primitive
 from gateway.policy.routes import ROUTES
 from gateway.upstream.endpoints import Endpoints, Upstream
 
@@ -133,12 +133,14 @@ def _boolean(members: Mapping[str, msgspec.Raw], name: str) -> bool:
 def error_body(error: GatewayError) -> bytes:
     """An error as OpenAI's clients read it, with our stable code inside."""
     kind = "server_error" if error.status >= 500 else "invalid_request_error"  # noqa: PLR2004  # the class of server errors
-    inner = {
+    inner: dict[str, object] = {
         "message": error.message,
         "type": _ERROR_TYPES.get(error.status, kind),
         "param": error.param,
         "code": error.code,
     }
+    if error.decision_id is not None:
+        inner["decision_id"] = error.decision_id
     return msgspec.json.encode({"error": inner})
 
 
@@ -148,18 +150,16 @@ class OpenAISurface:
     def __init__(
         self,
         *,
-        admission: Admission,
+        gate: Gate,
         endpoints: Endpoints,
         relay: Relay,
         metrics: Metrics,
-        features: Mapping[str, str],
         max_body_bytes: int,
     ) -> None:
-        self._admission = admission
+        self._gate = gate
         self._endpoints = endpoints
         self._relay = relay
         self._metrics = metrics
-        self._features = features
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -190,6 +190,7 @@ class OpenAISurface:
             path=exchange.path[:200],
             code=error.code,
             reason=error.reason,
+            decision_id=error.decision_id,
         )
         self._metrics.refusals.labels(error.code).inc()
         if exchange.status:
@@ -209,7 +210,7 @@ class OpenAISurface:
             raise RouteNotFoundError
         if exchange.method != "GET":
             raise MethodNotAllowedError
-        claims = await self._admission.admit(exchange.headers)
+        claims = await self._gate.admit(exchange.headers, "")
         if path == MODELS:
             await exchange.answer(200, self._list(claims))
         else:
@@ -232,19 +233,16 @@ class OpenAISurface:
         if exchange.method != "POST":
             raise MethodNotAllowedError
         policy = ROUTES["POST", exchange.path]
-        claims = await self._admission.admit(exchange.headers)
+        named = exchange.headers.get(_UNIT_PRIMITIVE)
+        unit_primitive = required_unit_primitive(policy, named)
+        claims = await self._gate.admit(exchange.headers, unit_primitive)
         content_type = exchange.headers.get(b"content-type", b"")
         if not content_type.lower().startswith(b"application/json"):
             raise UnsupportedMediaTypeError
         body = await exchange.read_body(limit_bytes=self._max_body_bytes)
         question = parse_question(exchange.path, body)
-        named = exchange.headers.get(_UNIT_PRIMITIVE)
-        unit_primitive = required_unit_primitive(policy, named)
-        permit_feature(claims, unit_primitive)
         upstream = self._endpoints.find(question.model)
-        if upstream is None:
-            raise ModelNotFoundError(param="model")
-        permit_provider(claims, upstream.provider)
+        upstream = self._gate.permit(claims, unit_primitive, upstream)
         question.members["model"] = msgspec.Raw(msgspec.json.encode(upstream.identifier))
         return Call(
             route=exchange.path,
@@ -252,7 +250,7 @@ class OpenAISurface:
             body=msgspec.json.encode(question.members),
             stream=question.stream,
             wants_usage=question.wants_usage,
-            feature=self._features.get(unit_primitive, ""),
+            feature=self._gate.feature_of(unit_primitive),
             unit_primitive=unit_primitive,
             started=started,
             upstream=upstream,

@@ -1,8 +1,26 @@
-"""The two questions asked of every model call: is the feature granted, is the provider entitled."""
+"""The questions asked of every model call: of its group, its feature and its provider."""
 
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from gateway.contract import headers
 from gateway.contract.claims import Claims
-from gateway.errors import FeatureNotGrantedError, ProviderNotEntitledError
+from gateway.errors import (
+    FeatureNotGrantedError,
+    NamespaceNotGrantedError,
+    ProviderNotEntitledError,
+)
 from gateway.policy.routes import RoutePolicy
+
+# The largest that the instance gives out.
+MAX_NAMESPACE_ID = 2**31 - 1
+
+_NAMESPACE_ID = headers.NAMESPACE_ID.lower().encode()
+_ROOT_NAMESPACE_ID = headers.ROOT_NAMESPACE_ID.lower().encode()
+_ENABLED_BY = headers.ENABLED_BY_NAMESPACE_IDS.lower().encode()
+_ID = re.compile(rb"[1-9][0-9]{0,9}")
+_NO_TITLES: Mapping[str, str] = MappingProxyType({})
 
 
 def required_unit_primitive(policy: RoutePolicy, named: bytes | None) -> str:
@@ -16,8 +34,38 @@ def required_unit_primitive(policy: RoutePolicy, named: bytes | None) -> str:
     return policy.unit_primitive or ""
 
 
-def permit_feature(claims: Claims, unit_primitive: str) -> None:
-    """Passes when the token opens the unit primitive.
+def permit_namespace(claims: Claims, request_headers: Mapping[bytes, bytes]) -> None:
+    """Passes when every group that the headers name is the token's, or the top of its tree.
+
+    Raises:
+        NamespaceNotGrantedError: one is not, or is no id, or the token is for no group at all.
+    """
+    if named := request_headers.get(_NAMESPACE_ID):
+        _permit_id(named, (claims.ns, claims.root_ns))
+    if named := request_headers.get(_ROOT_NAMESPACE_ID):
+        _permit_id(named, (claims.root_ns,))
+    if named := request_headers.get(_ENABLED_BY):
+        for each in named.split(b","):
+            _permit_id(each.strip(), (claims.root_ns,))
+
+
+def _permit_id(named: bytes, granted: tuple[int | None, ...]) -> None:
+    # Compared as text: of all ways to write a number only the plain one is an id.
+    if not any(each is not None and named == b"%d" % each for each in granted):
+        number = int(named) if _ID.fullmatch(named) else 0
+        is_id = 0 < number <= MAX_NAMESPACE_ID
+        what = f"group {number}" if is_id else "the group that the request's headers name"
+        raise NamespaceNotGrantedError(
+            namespace_id=number if is_id else None,
+            message=f"Your access token is not for {what}; ask the instance for one that is.",
+            reason=f"{named[:100]!r} is not of the token's groups",
+        )
+
+
+def permit_feature(
+    claims: Claims, unit_primitive: str, *, titles: Mapping[str, str] = _NO_TITLES
+) -> None:
+    """Passes when the token opens the unit primitive; `titles` are its features' in sentences.
 
     Raises:
         FeatureNotGrantedError: the scope is missing, or the token is the instance's own, which
@@ -29,20 +77,29 @@ def permit_feature(claims: Claims, unit_primitive: str) -> None:
             reason="instance token",
         )
     if unit_primitive not in claims.scopes:
+        name = repr(unit_primitive[:100])
+        title = titles.get(unit_primitive)
+        what = f"{title} ({name})" if title else name
         raise FeatureNotGrantedError(
-            message=f"Your access token does not grant {unit_primitive!r}."[:200],
-            reason=f"scope {unit_primitive[:100]!r} is missing",
+            message=f"Your access token does not grant {what}; ask your administrator for a seat "
+            "that does, then ask the instance for a new token.",
+            reason=f"scope {name} is missing",
         )
 
 
-def permit_provider(claims: Claims, provider: str) -> None:
+def permit_provider(
+    claims: Claims, provider: str, *, titles: Mapping[str, str] = _NO_TITLES
+) -> None:
     """Passes when the organisation is entitled to who runs the model; no seat is asked for.
 
     Raises:
         ProviderNotEntitledError: it is not.
     """
     if provider not in claims.providers:
+        title = titles.get(provider)
+        what = f"{title} ({provider!r})" if title else repr(provider)
         raise ProviderNotEntitledError(
-            message=f"Your organisation is not entitled to the provider {provider!r}.",
+            message=f"Your organisation is not entitled to the provider {what} of this model; "
+            "choose one that GET /v1/models lists, or ask your administrator about the licence.",
             reason=f"provider {provider!r} is missing",
         )

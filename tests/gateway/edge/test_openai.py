@@ -300,10 +300,10 @@ async def test_a_slow_reader_gets_every_frame(
 async def test_a_defect_is_answered_without_its_trace(
     gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("gateway.edge.openai.permit_feature", broken)
+    monkeypatch.setattr("gateway.edge.gate.permit_feature", broken)
     answer: httpx.Response = await gateway.chat()
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
     assert "secret" not in answer.text

@@ -2,11 +2,23 @@ import msgspec
 import pytest
 
 from gateway.contract.claims import Claims
-from gateway.errors import FeatureNotGrantedError, ProviderNotEntitledError
-from gateway.policy.permits import permit_feature, permit_provider, required_unit_primitive
+from gateway.errors import (
+    FeatureNotGrantedError,
+    NamespaceNotGrantedError,
+    ProviderNotEntitledError,
+)
+from gateway.policy.permits import (
+    permit_feature,
+    permit_namespace,
+    permit_provider,
+    required_unit_primitive,
+)
 from gateway.policy.routes import ROUTES, RoutePolicy
 from tests.builders import some_claims
 
+OWN = b"x-gitlab-namespace-id"
+ROOT = b"x-gitlab-root-namespace-id"
+ENABLED_BY = b"x-gitlab-feature-enabled-by-namespace-ids"
 CHAT = ROUTES["POST", "/v1/chat/completions"]
 
 
@@ -43,3 +55,70 @@ def test_a_header_may_name_another_unit_primitive_where_the_route_allows_it() ->
 def test_a_route_without_a_unit_primitive_asks_for_one_that_nobody_holds() -> None:
     with pytest.raises(FeatureNotGrantedError):
         permit_feature(claims(), required_unit_primitive(RoutePolicy(), None))
+
+
+def test_what_is_refused_is_named_by_its_title() -> None:
+    with pytest.raises(FeatureNotGrantedError) as feature:
+        permit_feature(claims(scopes=[]), "duo_chat", titles={"duo_chat": "General Chat"})
+    assert "General Chat ('duo_chat')" in feature.value.message
+    with pytest.raises(ProviderNotEntitledError) as provider:
+        permit_provider(claims(providers=[]), "shm", titles={"shm": "Own models"})
+    assert "Own models ('shm')" in provider.value.message
+
+
+def test_a_long_name_is_cut_in_the_sentence() -> None:
+    with pytest.raises(FeatureNotGrantedError) as refused:
+        permit_feature(claims(scopes=[]), "x" * 5000)
+    assert len(refused.value.message) < 300
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {},
+        {OWN: b"7"},
+        {OWN: b"5"},
+        {ROOT: b"5"},
+        {ENABLED_BY: b"5"},
+        {ENABLED_BY: b"5, 5"},
+        {OWN: b"7", ROOT: b"5", ENABLED_BY: b"5"},
+        {OWN: b"", ROOT: b"", ENABLED_BY: b""},
+    ],
+)
+def test_the_groups_of_a_token_may_be_named(named: dict[bytes, bytes]) -> None:
+    permit_namespace(claims(ns=7, root_ns=5), named)
+
+
+@pytest.mark.parametrize(
+    ("named", "namespace_id"),
+    [
+        ({OWN: b"8"}, 8),
+        ({ROOT: b"7"}, 7),
+        ({ENABLED_BY: b"7"}, 7),
+        ({ENABLED_BY: b"5,8"}, 8),
+        ({OWN: b"7", ROOT: b"8"}, 8),
+        ({ENABLED_BY: b"5,"}, None),
+        ({OWN: b"07"}, None),
+        ({OWN: b"+7"}, None),
+        ({OWN: b"-7"}, None),
+        ({OWN: b"0"}, None),
+        ({OWN: b"None"}, None),
+        ({OWN: "\u0667".encode()}, None),
+        ({OWN: b"2147483648"}, None),
+        ({OWN: b"7" * 5000}, None),
+    ],
+)
+def test_another_group_or_garbage_is_refused(
+    named: dict[bytes, bytes], namespace_id: int | None
+) -> None:
+    with pytest.raises(NamespaceNotGrantedError) as refused:
+        permit_namespace(claims(ns=7, root_ns=5), named)
+    assert refused.value.namespace_id == namespace_id
+    assert len(refused.value.message) < 200
+
+
+@pytest.mark.parametrize("name", [OWN, ROOT, ENABLED_BY])
+def test_a_token_of_no_group_goes_with_no_group(name: bytes) -> None:
+    permit_namespace(claims(), {name: b""})
+    with pytest.raises(NamespaceNotGrantedError):
+        permit_namespace(claims(), {name: b"7"})
