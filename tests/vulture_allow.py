@@ -9,7 +9,8 @@ from appliance.console import rules as console
 from appliance.gateway_feed import tables as gateway_feed
 from appliance.licensing.rules import files as licence_files
 from appliance.licensing.tables import rows as licensing
-from gateway.contract import catalog, claims, codes, feed
+from appliance.usage.tables import UsageEventRow
+from gateway.contract import catalog, claims, codes, events, feed
 from gateway.edge import health, openai
 from gateway.settings import Settings
 from gateway.upstream.connection import Connection
@@ -25,6 +26,10 @@ _ = [
     claims.Claims.gen,
     claims.Claims.client_ip,
     feed.FeedDocument.issued_at,
+    events.UsageEvent.queue_ms,
+    events.UsageEvent.first_token_ms,
+    UsageEventRow.queue_ms,
+    UsageEventRow.first_token_ms,
     licence_files._LicenceFile.casemate_licence,
     licence_files._AuthorityFile.casemate_authority,
     feed.FeedModel.family,
