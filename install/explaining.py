@@ -100,6 +100,6 @@ def _recollection(answer: dict[str, Any]) -> str:
     if answer["note"]:
         told += f" {answer['note']}"
     if answer["explanation"] is None:
-        return f"{told} Who asked, or the group, is not known any more."
+        return f"{told} Who asked for what is not known, or not any more."
     now = {True: "It would still be refused:", False: "It would be permitted now:"}
     return f"{told} {now.get(answer['would_still_be_refused'], 'As things are now:')}"

@@ -176,17 +176,20 @@ def _may_see(session: Session, caller: User, decision: RecordedDecision, *, now:
         return True
     if decision.namespace_id is None or decision.user_id is None:
         return False
+    about = Question(user_id=decision.user_id, namespace_id=decision.namespace_id)
     try:
-        namespace = get_namespace(session, decision.namespace_id)
+        # Also strangers may have asked for the group, whom its owner need not know of.
+        _member_of_owned(session, caller, about, now=now)
     except NotFoundError:
         return False
-    return _owns(session, caller, namespace, now=now)
+    return True
 
 
 def _asked_then(
     session: Session, caller: User, decision: RecordedDecision, *, now: datetime
 ) -> _Asked | None:
-    if decision.user_id is None:
+    # A gateway that refuses very much says of the rest only who was refused.
+    if decision.user_id is None or not decision.unit_primitive:
         return None
     user = get_user(session, decision.user_id)
     return _Asked(

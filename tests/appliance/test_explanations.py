@@ -1,27 +1,45 @@
 """What is explained is what instance and gateway then do, for any organisation."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import jwt
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from appliance.access_tokens.rules import Origin, Standing, Subject, direct_claims
+from appliance.access_tokens.usecases import Minter, ensure_signing_key, namespace_of_token
 from appliance.accounts.errors import UserBlockedError
-from appliance.accounts.rules import Caller, check_credential
-from appliance.explanations.rules import AskedModel, Facts, explain
+from appliance.accounts.rules import Caller, Profile, User, check_credential
+from appliance.accounts.usecases import change_user, create_user, get_user
+from appliance.audit.rules import SYSTEM
+from appliance.errors import NotFoundError
+from appliance.explanations import usecases
+from appliance.explanations.rules import AskedModel, Facts, Question, explain
 from appliance.feature_flags.rules import load_definitions
+from appliance.feature_flags.usecases import set_flag
 from appliance.licensing.rules import Holding, Item, Purchase, holding
+from appliance.licensing.tables import add_seats, users_with_seats
+from appliance.namespaces.rules import AccessLevel, Membership, Namespace, NewGroup
+from appliance.namespaces.usecases import create_group, set_member
+from appliance.self_hosted_models.rules import Description
+from appliance.self_hosted_models.usecases import create_model
+from appliance.storage.engine import Db, Session
+from appliance.storage.identity import Identity
+from appliance.storage.sealing import Sealer
 from gateway.contract.claims import Claims
 from gateway.errors import GatewayError
-from gateway.policy.permits import permit_feature, permit_provider
+from gateway.policy.permits import permit_feature, permit_namespace, permit_provider
 from tests.appliance.explanations.builders import (
     CATALOG,
     a_namespace,
     a_seat,
     an_item,
+    buy,
     everything,
     expired,
     future,
@@ -160,3 +178,160 @@ def test_a_flag_takes_exactly_what_it_is_said_to_guard(flag: str) -> None:
         if unit_primitive in everything.grant.scopes:
             is_guarded = flag in {*facts.guards, "ai_global_switch"}
             assert (unit_primitive in facts.grant.scopes) is not is_guarded
+
+
+@dataclass(frozen=True)
+class Organisation:
+    """What is in the database beside the user, of whom the first group's number is 1."""
+
+    roles: Sequence[tuple[int, AccessLevel]]
+    purchases: Sequence[tuple[str, int | None, Item]]
+    seats: frozenset[int]
+    gates: Sequence[tuple[str, bool]]
+    state: str
+
+
+@st.composite
+def whole_organisations(draw: st.DrawFn) -> Organisation:
+    groups = st.sampled_from([0, 1])
+    bought = st.sampled_from([name for name in CATALOG.add_ons if name != "duo_self_hosted"])
+    names = [*draw(st.lists(bought, max_size=4)), *draw(st.sampled_from([[], ["duo_self_hosted"]]))]
+    return Organisation(
+        roles=[
+            (group, draw(st.sampled_from(AccessLevel)))
+            for group in sorted(draw(st.frozensets(groups)))
+        ],
+        purchases=[
+            (name, draw(st.sampled_from([None, None, 0, 1])), draw(items(name))) for name in names
+        ],
+        seats=draw(st.frozensets(st.integers(0, 4))),
+        gates=[(draw(st.sampled_from(FLAGS)), False)] if rarely(draw) else [],
+        state="blocked" if rarely(draw) else "active",
+    )
+
+
+@dataclass(frozen=True)
+class Built:
+    admin: User
+    user: User
+    groups: Sequence[Namespace]
+
+
+def build(session: Session, wanted: Organisation, sealer: Sealer) -> Built:
+    """The organisation, with others who take the first seats."""
+    admin, user, other = (_add_user(session, name) for name in ("admin", "ada", "other"))
+    groups = [
+        create_group(session, NewGroup(name=path, path=path), caller_user=admin, now=NOW)
+        for path in ("first", "second")
+    ]
+    for index, level in wanted.roles:
+        role = Membership(user_id=user.id, namespace_id=groups[index].id, access_level=level)
+        set_member(session, role, caller_user=admin, now=NOW)
+    for index, (add_on, owner, item) in enumerate(wanted.purchases):
+        root = None if owner is None else groups[owner].id
+        purchase_id = buy(session, add_on, root_namespace_id=root, **_terms(item))
+        if CATALOG.add_ons[add_on].has_seats and index in wanted.seats:
+            for each in (other, user):
+                held = users_with_seats(session, purchase_id, [each.id])
+                fresh = [] if held else [each.id]
+                add_seats(session, purchase_id, fresh, given_by=None, now=NOW)
+    for flag, value in wanted.gates:
+        set_flag(session, flag, value=value, actor=SYSTEM, now=NOW)
+    for provider in ("shm", "amazonq"):
+        description = Description(
+            ref=provider,
+            name=provider,
+            endpoint="http://127.0.0.1:1/v1",
+            identifier=provider,
+            provider=provider,
+        )
+        create_model(session, description, sealer=sealer, actor=SYSTEM, now=NOW)
+    if wanted.state == "blocked":
+        blocked = Profile(state="blocked")
+        change_user(session, user.id, blocked, password_hash=None, actor=SYSTEM, now=NOW)
+    return Built(admin, get_user(session, user.id), groups)
+
+
+def _add_user(session: Session, name: str) -> User:
+    profile = Profile(username=name, name=name, email=f"{name}@x", is_admin=name == "admin")
+    return create_user(session, profile, password_hash=None, actor=SYSTEM, now=NOW)
+
+
+def _terms(item: Item) -> dict[str, Any]:
+    names = ("quantity", "starts_at", "ends_at", "grace_ends_at", "accompanies")
+    return {name: getattr(item, name) for name in names}
+
+
+def really_answered(
+    session: Session, built: Built, minter: Minter, *, namespace_id: int | None, model: str
+) -> str | None:
+    """What happens to a request with a token that is minted for it now."""
+    caller = Caller(user=built.user, credential=a_pat(user_id=built.user.id))
+    try:
+        check_credential(caller, at=NOW)
+        namespace = namespace_of_token(session, built.user, namespace_id, now=NOW)
+    except UserBlockedError as error:
+        return error.code
+    except NotFoundError:
+        return "namespace_not_granted"
+    token = minter.mint(session, caller, namespace=namespace, jti=UUID(int=1), now=NOW)
+    payload = jwt.decode(token.text, options={"verify_signature": False})
+    claims = msgspec.convert(payload, Claims)
+    try:
+        permit_namespace(claims, {k.lower().encode(): v.encode() for k, v in token.headers.items()})
+        permit_feature(claims, "duo_chat")
+        if model == "none":
+            return "model_not_found"
+        permit_provider(claims, model)
+    except GatewayError as error:
+        return str(error.code)
+    return None
+
+
+class UndoneError(Exception):
+    """Ends a transaction without a trace."""
+
+
+PATIENT_DB = settings(
+    PATIENT,
+    max_examples=25,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+
+
+@PATIENT_DB
+@given(wanted=whole_organisations())
+def test_any_organisation_is_explained_as_it_is_minted(
+    db: Db, sealer: Sealer, wanted: Organisation
+) -> None:
+    minter = Minter(
+        sealer,
+        Identity(instance_id="i", feed_epoch=1),
+        issuer="http://i",
+        catalog=CATALOG,
+        version="1",
+    )
+
+    def compare(session: Session) -> None:
+        ensure_signing_key(session, sealer, now=NOW)
+        built = build(session, wanted, sealer)
+        asker = Caller(user=built.admin, credential=a_pat(user_id=built.admin.id))
+        for namespace_id in (None, *(group.id for group in built.groups)):
+            for model in ("shm", "amazonq", "none"):
+                question = Question(
+                    user_id=built.user.id,
+                    feature="duo_chat",
+                    namespace_id=namespace_id,
+                    model=model,
+                )
+                found = usecases.explain(
+                    session, asker, question, read_state=lambda *_: "ready", now=NOW
+                )
+                refusal = really_answered(
+                    session, built, minter, namespace_id=namespace_id, model=model
+                )
+                assert found.code == refusal, (namespace_id, model, found)
+        raise UndoneError
+
+    with pytest.raises(UndoneError):
+        db.write_blocking(compare)

@@ -100,7 +100,7 @@ def test_every_check_is_a_line_and_the_deciding_one_says_what_to_do(
         ({}, "It would still be refused:"),
         ({"would_still_be_refused": False}, "It would be permitted now:"),
         ({"would_still_be_refused": None, "note": "Headers."}, "Headers. As things are now:"),
-        ({"explanation": None, "model": None}, "is not known any more."),
+        ({"explanation": None, "model": None}, "not known, or not any more."),
     ],
 )
 def test_a_refusal_says_what_it_was_and_what_it_would_be(

@@ -2,7 +2,11 @@ from typing import Any
 
 import pytest
 
+from appliance.accounts.usecases import get_user_named
 from appliance.explanations.usecases import store_decisions
+from appliance.namespaces.rules import AccessLevel, Membership, NewGroup
+from appliance.namespaces.usecases import create_group, set_member
+from appliance.storage.engine import Session
 from gateway.contract.feed import ReportedModel
 from tests.appliance.conftest import Server
 from tests.appliance.explanations.builders import DAY, a_decision, buy
@@ -74,15 +78,21 @@ async def test_a_token_of_the_ai_features_alone_explains_nothing(server: Server)
     assert await _status(server, pat="") == 401
 
 
+def _lab(session: Session, owner: int, member: int) -> int:
+    admin = get_user_named(session, "admin")
+    group = create_group(session, NewGroup(name="Lab", path="lab"), caller_user=admin, now=NOW)
+    for user_id, level in ((owner, AccessLevel.OWNER), (member, AccessLevel.DEVELOPER)):
+        role = Membership(user_id=user_id, namespace_id=group.id, access_level=level)
+        set_member(session, role, caller_user=admin, now=NOW)
+    return group.id
+
+
 async def test_an_owner_asks_about_members_within_the_group(server: Server) -> None:
     owner, pat = await server.new_user("owner")
     member, _ = await server.new_user("ada")
     stranger, _ = await server.new_user("eve")
-    group = (await server.ask("POST", "/api/v4/groups", json={"name": "Lab", "path": "lab"})).json()
-    for user_id, level in ((owner, 50), (member, 30)):
-        body = {"user_id": user_id, "access_level": level}
-        await server.ask("POST", f"/api/v4/groups/{group['id']}/members", json=body)
-    within = {"namespace_id": group["id"]}
+    group_id = server.db.write_blocking(lambda session: _lab(session, owner, member))
+    within = {"namespace_id": group_id}
     assert (await _explained(server, pat=pat, user_id=member, **within))["verdict"] == "refused"
     assert await _status(server, pat=pat, user_id=stranger, **within) == 404
     assert await _status(server, pat=pat, user_id=member) == 404

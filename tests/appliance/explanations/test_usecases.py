@@ -340,6 +340,23 @@ def test_who_may_see_a_refusal(world: World, people: People) -> None:
         _recall(world, bob)
 
 
+def test_an_owner_learns_nothing_of_strangers_who_asked_for_the_group(
+    world: World, people: People
+) -> None:
+    owner, stranger = (world.new_user(name) for name in ("owner", "stranger"))
+    group_id = a_group(world, people, (owner, 50))
+    decision = a_decision(code="namespace_not_granted", namespace_id=group_id)
+    _store(world, decision, opaque=stranger.id)
+    assert _recall(world, people.admin).would_still_be_refused
+    with pytest.raises(NotFoundError):
+        _recall(world, owner)
+
+
+def test_a_refusal_that_does_not_say_of_what_is_only_recalled(world: World, people: People) -> None:
+    _store(world, a_decision(unit_primitive="", model=None), opaque=people.ada.id)
+    assert _recall(world, people.ada).explanation is None
+
+
 def test_a_refusal_in_a_group_that_is_gone(world: World, people: People) -> None:
     bob = world.new_user("bob")
     _store(world, a_decision(namespace_id=999), opaque=people.ada.id)
