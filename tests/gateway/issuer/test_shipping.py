@@ -230,3 +230,13 @@ async def test_a_receipt_that_is_none_is_tried_again(
     instance.takes_batch = lambda _: next(answers, 200)
     await patient.chat()
     await eventually(lambda: instance.events)
+
+
+async def test_a_refusal_is_shipped_under_the_id_that_the_caller_got(
+    gateway: RunningGateway, instance: FakeInstance
+) -> None:
+    refused = await gateway.chat(a_token(scopes=[]))
+    await eventually(lambda: instance.decisions)
+    decision = instance.decisions[0]
+    assert decision.decision_id == refused.json()["error"]["decision_id"]
+    assert (decision.code, decision.subject) == ("feature_not_granted", "user-1")
