@@ -97,6 +97,7 @@ CATALOG = """
 chat = { description = "Chat." }
 complete = { description = "Complete." }
 [features]
+[model_families]
 [providers]
 shm = { title = "Own models" }
 q = { title = "Other models" }
