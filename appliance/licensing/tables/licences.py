@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, or_, true
+from sqlalchemy import ColumnElement, and_, bindparam, exists, or_, true
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 
@@ -48,6 +48,31 @@ def _counts() -> ColumnElement[bool]:
     real = aliased(AuthorityRow)
     is_replaced = exists().where(col(real.is_trusted), ~col(real.is_demo))
     return or_(~col(AuthorityRow.is_demo), ~is_replaced)
+
+
+# Built once: each minted token asks, and building takes longer than asking.
+_COUNTING = (
+    select(LicenceRow.id)
+    .join(AuthorityRow, col(AuthorityRow.fingerprint) == LicenceRow.authority)
+    .where(col(LicenceRow.removed_at).is_(None), _counts())
+)
+_PURCHASES = select(PurchaseRow, LicenceItemRow).join(
+    LicenceItemRow,
+    and_(
+        col(LicenceItemRow.purchase_id) == PurchaseRow.id,
+        col(LicenceItemRow.licence_id).in_(_COUNTING),
+    ),
+    isouter=True,
+)
+_OWNED_BY_GROUPS = (
+    select(LicenceItemRow.id)
+    .join(PurchaseRow, col(PurchaseRow.id) == LicenceItemRow.purchase_id)
+    .where(col(PurchaseRow.root_namespace_id).is_not(None))
+    .where(col(LicenceItemRow.starts_at) <= bindparam("at"))
+    .where(col(LicenceItemRow.grace_ends_at) > bindparam("at"))
+    .where(col(LicenceItemRow.licence_id).in_(_COUNTING))
+    .limit(1)
+)
 
 
 def licence_row(session: Session, serial: str) -> LicenceRow | None:
@@ -176,22 +201,13 @@ def purchases_of(session: Session, owners: Collection[int | None]) -> list[Purch
     return _purchases(session, owned)
 
 
+def is_any_owned_by_a_group(session: Session, *, at: datetime) -> bool:
+    """Whether some root group owns something at `at`, in grace or before it."""
+    return session.exec(_OWNED_BY_GROUPS, params={"at": at}).first() is not None
+
+
 def _purchases(session: Session, owned: ColumnElement[bool]) -> list[Purchase]:
-    counting = (
-        select(LicenceRow.id)
-        .join(AuthorityRow, col(AuthorityRow.fingerprint) == LicenceRow.authority)
-        .where(col(LicenceRow.removed_at).is_(None), _counts())
-    )
-    bought = and_(
-        col(LicenceItemRow.purchase_id) == PurchaseRow.id,
-        col(LicenceItemRow.licence_id).in_(counting),
-    )
-    query = (
-        select(PurchaseRow, LicenceItemRow)
-        .join(LicenceItemRow, bought, isouter=True)
-        .where(owned)
-        .order_by(col(PurchaseRow.id), col(LicenceItemRow.id))
-    )
+    query = _PURCHASES.where(owned).order_by(col(PurchaseRow.id), col(LicenceItemRow.id))
     found: dict[int, tuple[PurchaseRow, list[Item]]] = {}
     for purchase, item in session.exec(query):
         items = found.setdefault(purchase.id or 0, (purchase, []))[1]

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, exists, func, or_, text
@@ -62,10 +63,9 @@ def count_seats(session: Session, purchase_ids: Collection[int]) -> dict[int, in
     return {number: counted.get(number, 0) for number in purchase_ids}
 
 
-def seats_of(
-    session: Session, user_ids: Collection[int], quantities: Mapping[int, int]
-) -> list[Seat]:
-    """The users' seats in purchases of these quantities, oldest first."""
+@cache
+def _seats_and_older() -> Any:
+    # Built once, as each minted token asks; and not before all tables are known.
     other = aliased(SeatRow)
     older = (
         select(func.count())
@@ -73,11 +73,15 @@ def seats_of(
         .where(~_is_void(other))
         .scalar_subquery()
     )
-    query = (
-        select(SeatRow, older)
-        .where(col(SeatRow.user_id).in_(user_ids), col(SeatRow.purchase_id).in_(quantities))
-        .where(~_is_void(SeatRow))
-        .order_by(col(SeatRow.id))
+    return select(SeatRow, older).where(~_is_void(SeatRow)).order_by(col(SeatRow.id))
+
+
+def seats_of(
+    session: Session, user_ids: Collection[int], quantities: Mapping[int, int]
+) -> list[Seat]:
+    """The users' seats in purchases of these quantities, oldest first."""
+    query = _seats_and_older().where(
+        col(SeatRow.user_id).in_(user_ids), col(SeatRow.purchase_id).in_(quantities)
     )
     return [
         _seat_of(row, older=count, quantity=quantities[row.purchase_id])

@@ -13,7 +13,7 @@ from appliance.licensing.rules import Grant, Holding, Purchase, State
 from appliance.licensing.usecases.clock import licence_clock
 from appliance.namespaces.rules import AccessLevel, Namespace
 from appliance.namespaces.usecases import access_level, get_namespace
-from appliance.storage.engine import Session
+from appliance.storage.engine import MAX_ID, Session
 from gateway.contract.catalog import Catalog, load_catalog
 
 ALL: Final = "all"
@@ -56,10 +56,10 @@ def get_purchase(session: Session, purchase_id: int) -> Purchase:
     Raises:
         NotFoundError: there is none of that number.
     """
-    for purchase in tables.all_purchases(session):
-        if purchase.id == purchase_id:
-            return purchase
-    raise NotFoundError(what="Add-on purchase")
+    purchase = tables.purchase_of(session, purchase_id) if 0 < purchase_id <= MAX_ID else None
+    if purchase is None:
+        raise NotFoundError(what="Add-on purchase")
+    return purchase
 
 
 def holdings(
@@ -92,11 +92,7 @@ def grant_of(
 
 def is_saas(session: Session, *, now: datetime) -> bool:
     """Whether a root group owns something now, so that purchases are per group."""
-    at = licence_clock(session, now=now)
-    return any(
-        purchase.root_namespace_id is not None and purchase.quantity(at) > 0
-        for purchase in tables.all_purchases(session)
-    )
+    return tables.is_any_owned_by_a_group(session, at=licence_clock(session, now=now))
 
 
 def reports(
