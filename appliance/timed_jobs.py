@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import anyio.to_thread
 import structlog
@@ -17,13 +17,15 @@ from appliance.storage.leadership import Leadership, leadership
 Clock = Callable[[], datetime]
 # How often the others try to lead, and the leader makes sure that it still does.
 CHECK_EVERY_S = 1.0
+# A start has more urgent things to do.
+FIRST_AFTER = timedelta(seconds=5)
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One unit of `work`, done at the start of a leader and then every so often.
+    """One unit of `work`, done soon after a leader's start and then every so often.
 
     `work` is one transaction, which may be run again; what is overdue is done once, not
     several times.
@@ -83,10 +85,11 @@ class TimedJobs:
     def _start(self) -> None:
         defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": 60}
         scheduler = AsyncIOScheduler(timezone="UTC", job_defaults=defaults)
+        # The scheduler keeps the machine's time, whatever clock the jobs are told.
+        first = datetime.now(UTC) + FIRST_AFTER
         for job in self._jobs:
             seconds = job.every.total_seconds()
-            scheduler.add_job(self._do, "interval", (job,), seconds=seconds)
-            scheduler.add_job(self._do, args=(job,))
+            scheduler.add_job(self._do, "interval", (job,), seconds=seconds, next_run_time=first)
         scheduler.start()
         self._scheduler = scheduler
         log.info("leadership_taken", jobs=[job.name for job in self._jobs])

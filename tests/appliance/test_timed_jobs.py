@@ -37,6 +37,11 @@ def timed(db: Db, *jobs: Job) -> TimedJobs:
     return TimedJobs(db, jobs, clock=lambda: NOW)
 
 
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("appliance.timed_jobs.FIRST_AFTER", timedelta())
+
+
 async def test_a_job_is_done_at_the_start_and_again(db: Db) -> None:
     often, seldom = Tally(), Tally()
     async with timed(db, often.job(every_s=0.05), seldom.job()).run():
