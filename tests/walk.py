@@ -1,0 +1,79 @@
+"""Every route of a gateway, every kind of credential, and what the policy table says comes of both.
+
+What is expected is worked out from the table's rows, apart from the code that enforces them, so a
+route that is added to the table is walked by itself, and one that is not stops the start.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gateway.contract.claims import Claims
+from gateway.policy.routes import PUBLIC, ROUTES, RoutePolicy
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+Route = tuple[str, str]
+# A status, and the code of a refusal.
+Outcome = tuple[int, str | None]
+
+FINE: Outcome = (200, None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visitor:
+    """Somebody who comes to every door with the same headers.
+
+    `claims` None: what they show is not a good token of this instance. `names` is the unit
+    primitive that their headers name. `is_astray`: their headers name a group that is not theirs.
+    """
+
+    kind: str
+    headers: Mapping[str, str] = field(repr=False)
+    claims: Claims | None = None
+    names: str | None = None
+    is_astray: bool = False
+
+
+def every_route() -> list[Route]:
+    """All that a gateway may serve: it does not start with others."""
+    return sorted(ROUTES.keys() | PUBLIC)
+
+
+def other_routes() -> list[Route]:
+    """The same paths with every method that the table does not have."""
+    paths = {path for _, path in every_route()}
+    return sorted({(method, path) for method in METHODS for path in paths} - set(every_route()))
+
+
+def a_body(model: str) -> dict[str, object]:
+    """A question in the words of every surface at once: each takes its own members."""
+    return {
+        "model": model,
+        "messages": [{"role": "user", "content": "Hi"}],
+        "prompt": "Hi",
+        "max_tokens": 4,
+    }
+
+
+def expected(route: Route, visitor: Visitor, *, provider: str) -> Outcome:
+    """What the visitor gets who asks there for a model of that provider."""
+    if route in PUBLIC:
+        return FINE
+    if visitor.claims is None:
+        return 401, "invalid_token"
+    if visitor.is_astray:
+        return 403, "namespace_not_granted"
+    policy = ROUTES[route]
+    is_entitled = provider in visitor.claims.providers
+    if policy.unit_primitive is None:
+        # Nothing is called here; a model that is not for them is not there for them.
+        return FINE if is_entitled or "{ref}" not in route[1] else (404, "model_not_found")
+    if visitor.claims.use == "instance" or _needed(policy, visitor) not in visitor.claims.scopes:
+        return 403, "feature_not_granted"
+    return FINE if is_entitled else (403, "provider_not_entitled")
+
+
+def _needed(policy: RoutePolicy, visitor: Visitor) -> str | None:
+    if policy.may_name_another and visitor.names is not None:
+        return visitor.names
+    return policy.unit_primitive
