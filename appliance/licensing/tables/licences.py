@@ -201,6 +201,12 @@ def purchases_of(session: Session, owners: Collection[int | None]) -> list[Purch
     return _purchases(session, owned)
 
 
+def purchase_of(session: Session, purchase_id: int) -> Purchase | None:
+    """The purchase of that number."""
+    found = _purchases(session, col(PurchaseRow.id) == purchase_id)
+    return found[0] if found else None
+
+
 def is_any_owned_by_a_group(session: Session, *, at: datetime) -> bool:
     """Whether some root group owns something at `at`, in grace or before it."""
     return session.exec(_OWNED_BY_GROUPS, params={"at": at}).first() is not None
