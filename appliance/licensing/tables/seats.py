@@ -20,6 +20,8 @@ ONLY_ROW = 1
 def latest_time(session: Session) -> datetime | None:
     """The latest time that was noted."""
     row = session.get(LicenceClockRow, ONLY_ROW)
+    # The session forgets a row that nobody holds, and it is asked several times for one grant.
+    session.info[LicenceClockRow.__tablename__] = row
     return row.latest_at if row is not None else None
 
 
@@ -64,29 +66,36 @@ def count_seats(session: Session, purchase_ids: Collection[int]) -> dict[int, in
 
 
 @cache
-def _seats_and_older() -> Any:
+def _seats_and_totals() -> Any:
     # Built once, as each minted token asks; and not before all tables are known.
     other = aliased(SeatRow)
-    older = (
-        select(func.count())
-        .where(col(other.purchase_id) == SeatRow.purchase_id, col(other.id) < SeatRow.id)
-        .where(~_is_void(other))
-        .scalar_subquery()
+    total = (
+        select(func.count()).where(col(other.purchase_id) == SeatRow.purchase_id).scalar_subquery()
     )
-    return select(SeatRow, older).where(~_is_void(SeatRow)).order_by(col(SeatRow.id))
+    return select(SeatRow, total).where(~_is_void(SeatRow)).order_by(col(SeatRow.id))
 
 
 def seats_of(
     session: Session, user_ids: Collection[int], quantities: Mapping[int, int]
 ) -> list[Seat]:
     """The users' seats in purchases of these quantities, oldest first."""
-    query = _seats_and_older().where(
+    query = _seats_and_totals().where(
         col(SeatRow.user_id).in_(user_ids), col(SeatRow.purchase_id).in_(quantities)
     )
-    return [
-        _seat_of(row, older=count, quantity=quantities[row.purchase_id])
-        for row, count in session.exec(query)
-    ]
+    seats = []
+    for row, total in session.exec(query).all():
+        quantity = quantities[row.purchase_id]
+        # Counting those that are not void reads each of their users: not while all have a place.
+        older = 0 if total <= quantity else _count_older(session, row)
+        seats.append(_seat_of(row, older=older, quantity=quantity))
+    return seats
+
+
+def _count_older(session: Session, seat: SeatRow) -> int:
+    query = select(func.count()).where(
+        col(SeatRow.purchase_id) == seat.purchase_id, col(SeatRow.id) < seat.id
+    )
+    return session.exec(query.where(~_is_void(SeatRow))).one()
 
 
 def seat_page(session: Session, purchase_id: int, page: Page, *, quantity: int) -> Slice[Seat]:
