@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -135,8 +136,8 @@ def down(*, as_json: AsJson = False) -> None:
 @app.command()
 def status(*, as_json: AsJson = False) -> None:
     """What runs; exit code 0 when all is ready, 1 when something is not, 3 when stopped."""
+    from install import contents, demo_licence, summary
     from install import status as looking
-    from install import summary
 
     places, settings = _here()
     if settings.containers:
@@ -145,6 +146,9 @@ def status(*, as_json: AsJson = False) -> None:
         found = operating.look(places, settings)
     else:
         found = looking.look(places, settings)
+    if found.state != "stopped":
+        is_demo = demo_licence.is_shown(settings.instance_url, contents.token_file(places))
+        found = replace(found, is_demo_licence=is_demo)
     if as_json:
         _print_json(found.as_dict())
     else:

@@ -6,8 +6,10 @@ import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from install.config import write_private
+from install.demo_licence import ToOrder
 from install.errors import SetUpCommandError
 from install.places import Places
 from install.services import GATEWAY, INSTANCE, MODEL_SERVER, Service, command_environment
@@ -16,6 +18,7 @@ from install.weights import Model
 ADMIN = {"username": "admin", "name": "Administrator", "email": "admin@casemate.local"}
 GATEWAY_NAME = "local"
 GATEWAY_KEYS = ("signing_key", "sealing_key")
+SHOWN = ("instance_id", "authority", "is_demo", "licences")
 PINNED = ("instance_id", "feed_key", "issuer")
 
 # A service's name, the words after `python -m`, what it reads from its standard input.
@@ -85,7 +88,7 @@ def site_of(places: Places, services: Mapping[str, Service]) -> Site:
     )
 
 
-def set_up(run: Run, site: Site, model: Model) -> Contents:
+def set_up(run: Run, site: Site, model: Model, *, to_order: ToOrder) -> Contents:
     """Runs the parts' own set-up commands, each of which changes only what is not yet so.
 
     Raises:
@@ -117,12 +120,22 @@ def set_up(run: Run, site: Site, model: Model) -> Contents:
     pin = {name: done.answer[name] for name in PINNED}
     pin["instance_url"] = site.instance_url
     _said(run, GATEWAY, ["gateway", "pin"], stdin=json.dumps(pin))
+    licensed = _license(run, to_order)
     return Contents(
-        created=tuple(done.answer.get("created", ())),
+        created=(*done.answer.get("created", ()), *licensed.answer.get("created", ())),
         changed=tuple(done.answer.get("changed", ())),
-        warnings=done.warnings,
+        warnings=(*done.warnings, *licensed.warnings),
         pin=json.dumps(pin, sort_keys=True),
     )
+
+
+def _license(run: Run, to_order: ToOrder) -> "_Said":
+    shown = _said(run, INSTANCE, ["appliance", "licence", "show"], needed=SHOWN).answer
+    order = to_order(shown, holder=ADMIN["username"])
+    if order is None or order.warning is not None:
+        return _Said(answer={}, warnings=(order.warning,) if order and order.warning else ())
+    words = ["appliance", "licence", "add", *order.words]
+    return _said(run, INSTANCE, words, stdin=order.licence)
 
 
 def runner(services: Mapping[str, Service]) -> Run:
@@ -144,7 +157,7 @@ def runner(services: Mapping[str, Service]) -> Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Said:
-    answer: dict[str, str]
+    answer: dict[str, Any]
     warnings: tuple[str, ...]
 
 

@@ -91,6 +91,15 @@ def public_half(path: Path) -> PublicKey:
     return _named(_private_key(path).public_key())
 
 
+def fingerprint_of(public_key: str) -> str:
+    """The name of an authority's public key in base64url.
+
+    Raises:
+        SettingError: that is no key.
+    """
+    return _named(_public_key(public_key)).fingerprint
+
+
 def issue(key: Path, *, instance_id: str, licensee: str, add_ons: Sequence[AddOn]) -> str:
     """A licence's text, with a fresh serial.
 

@@ -56,6 +56,7 @@ class Status:
     note: str | None
     services: tuple[ServiceState, ...]
     models: tuple[ModelState, ...]
+    is_demo_licence: bool = False
 
     @property
     def exit_code(self) -> int:

@@ -9,10 +9,16 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from install.outcome import Outcome
 from install.status import Status
-from install.up import Outcome
 
 WIDE = 160
+DEMO = "DEMO LICENCE, for a trial and not for production"
+TO_LICENSE = (
+    "casemate licence list     says the id that a licence must be issued for, and by whom",
+    "casemate licence add FILE, then casemate seats give ADD-ON admin, lets the admin ask",
+    "casemate explain          says what is still missing",
+)
 COLOURS = {"ready": "green", "degraded": "yellow", "stopped": "red"}
 
 
@@ -35,8 +41,13 @@ def show(outcome: Outcome, stream: TextIO) -> None:
         "password": f"in {outcome.password_file}",
         "token": f"in {outcome.token_file}",
         "program": program_of(outcome.home),
-        "answer": f"“{outcome.answer}” ({outcome.tokens_per_second:.0f} tokens/s)",
     }
+    if outcome.is_demo_licence:
+        rows["licence"] = DEMO
+    if outcome.not_asked is None:
+        rows["answer"] = f"“{outcome.answer}” ({outcome.tokens_per_second:.0f} tokens/s)"
+    else:
+        rows["not asked"] = outcome.not_asked
     for name, value in rows.items():
         table.add_row(name, escape(value))
     title = f"casemate {outcome.version} is ready after {outcome.seconds:.0f} s"
@@ -49,7 +60,8 @@ def show(outcome: Outcome, stream: TextIO) -> None:
 
 def advice(outcome: Outcome) -> list[str]:
     """What to know and do next; commands are as they can be typed."""
-    lines = [
+    lines = [] if outcome.not_asked is None else list(TO_LICENSE)
+    lines += [
         'casemate ask "…"          asks it something',
         "casemate status           and logs, down",
     ]
@@ -89,6 +101,8 @@ def show_status(found: Status) -> None:
             service.address,
         )
     console.print(table)
+    if found.is_demo_licence:
+        console.print(DEMO)
     for model in found.models:
         reason = f": {model.reason}" if model.reason else ""
         restarts = f", restarted {model.restarts} times" if model.restarts else ""

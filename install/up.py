@@ -2,14 +2,13 @@
 
 import os
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from install import (
     bootstrap,
     config,
     contents,
+    demo_licence,
     environments,
     locking,
     model_environment,
@@ -21,54 +20,17 @@ from install import (
     supervision,
     weights,
 )
-from install.api import instance
 from install.config import Config
 from install.contents import Contents
+from install.first_question import ask_first
 from install.options import UpOptions
+from install.outcome import PLAIN_HTTP, Course, Outcome, outcome
 from install.places import Places, make_folders
 from install.progress import STEPS, Display
-from install.question import Answer, Question, ask, ask_when_ready
-from install.release import release
 from install.services import GATEWAY, INSTANCE, MODEL_SERVER, SOURCES
 from install.supervision import Started
 
-FIRST_QUESTION = "In one sentence: what is a computer network?"
-FIRST_ANSWER_TOKENS = 64
-# The gateway hears of a new model within a second, and looks at its endpoint every few.
-FEED_PATIENCE_S = 60.0
-PLAIN_HTTP = (
-    "Instance and gateway listen beyond this machine, and there is no TLS yet: tokens and "
-    "questions cross the network in the clear."
-)
-
 TELL = "CASEMATE_INSTANCE_PUBLIC_URL and CASEMATE_GATEWAY_PUBLIC_URL name other addresses."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What `up` came to, in the words of its JSON object."""
-
-    home: str
-    instance_url: str
-    gateway_url: str
-    model_url: str
-    username: str
-    password_file: str
-    token_file: str
-    model: str
-    is_demonstration: bool
-    answer: str
-    tokens_per_second: float
-    seconds: float
-    version: str
-    restarted: tuple[str, ...]
-    changed: tuple[str, ...]
-    warnings: tuple[str, ...]
-    containers: bool = False
-
-    def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
-        return asdict(self)
 
 
 def run(places: Places, options: UpOptions, display: Display) -> Outcome:
@@ -95,41 +57,16 @@ def run(places: Places, options: UpOptions, display: Display) -> Outcome:
         work.make_ready()
         done = work.fill()
         started = work.start(foreground=options.foreground)
-        answer = ask_first(places, settings, work.model.ref, display=display)
-    return Outcome(
-        home=str(places.home),
-        instance_url=settings.instance_url,
-        gateway_url=settings.gateway_url,
+        asked = ask_first(places, settings, work.model.ref, display=display)
+    course = Course(
+        model=work.model,
         model_url=settings.model_url,
-        username=contents.ADMIN["username"],
-        password_file=str(contents.password_file(places)),
-        token_file=str(contents.token_file(places)),
-        model=work.model.ref,
-        is_demonstration=work.model.is_demonstration,
-        answer=answer.text,
-        tokens_per_second=round(answer.tokens_per_second, 1),
-        seconds=round(time.time() - began, 1),
-        version=release(),
+        filled=done,
         restarted=started.restarted,
-        changed=done.changed,
-        warnings=(*done.warnings, *((PLAIN_HTTP,) if settings.is_public else ())),
+        asked=asked,
+        seconds=time.time() - began,
     )
-
-
-def ask_first(places: Places, settings: Config, ref: str, *, display: Display) -> Answer:
-    """A real question through the whole path."""
-    with (
-        display.step(STEPS[-1]) as step,
-        instance(settings.instance_url, contents.token_file(places)) as asked,
-    ):
-        token = asked.mint()
-        question = Question(text=FIRST_QUESTION, model=ref, max_tokens=FIRST_ANSWER_TOKENS)
-        answer = ask_when_ready(
-            lambda: ask(settings.gateway_url, token, question), patience_s=FEED_PATIENCE_S
-        )
-        rate = f"{answer.tokens_per_second:.0f} tokens/s"
-        step.result = f"{answer.completion_tokens} tokens, {rate}"
-    return answer
+    return outcome(places, settings, course)
 
 
 def taken_over(before: Config | None, now: Config) -> list[str]:
@@ -176,7 +113,12 @@ class Work:
             contents.write_model_files(self._places, self.model)
             by_name = {service.name: service for service in self._planned}
             site = contents.site_of(self._places, by_name)
-            done = contents.set_up(contents.runner(by_name), site, self.model)
+            done = contents.set_up(
+                contents.runner(by_name),
+                site,
+                self.model,
+                to_order=demo_licence.ordering(self._places, self._settings),
+            )
             step.result = said_of(done)
         for warning in done.warnings:
             self._display.note(warning)

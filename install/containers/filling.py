@@ -11,6 +11,7 @@ from install.containers.errors import ComposeError
 from install.containers.project import Project, secrets_folder
 from install.containers.states import Container, Containers
 from install.contents import Contents, Site
+from install.demo_licence import ToOrder
 from install.places import Places
 from install.weights import Model
 
@@ -66,7 +67,7 @@ class Filler:
         self._project = project
         self._containers = containers
 
-    def fill(self, model: Model, *, images: dict[str, str]) -> Contents:
+    def fill(self, model: Model, *, images: dict[str, str], to_order: ToOrder) -> Contents:
         """The gateway's keys, the first rows, the registration; nothing is ever made twice.
 
         Raises:
@@ -81,7 +82,7 @@ class Filler:
                 return self._project.execute(service, words, stdin)
             return self._project.set_up(service, words, stdin)
 
-        return contents.set_up(run, SITE, model)
+        return contents.set_up(run, SITE, model, to_order=to_order)
 
     def pin_is_new(self, done: Contents) -> bool:
         """Whether the gateway was given another instance to trust than the last time; remembers."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from install import bootstrap, config, contents, locking, preflight, up, weights
+from install import bootstrap, config, demo_licence, locking, preflight, up, weights
 from install.config import Config
 from install.containers import engine as engines
 from install.containers import filling, gpus, machine, operating, project, served
@@ -21,13 +21,13 @@ from install.containers.undoing import Undoing
 from install.containers.wheels import Shelf
 from install.contents import Contents
 from install.errors import InstallError, InterruptError, SetUpCommandError
+from install.first_question import ask_first
 from install.options import UpOptions
+from install.outcome import PLAIN_HTTP, Course, Outcome, outcome
 from install.places import Places, make_folders
 from install.progress import CONTAINER_STEPS, Display, Step
 from install.readiness import MODEL_PATIENCE_S, SERVICE_PATIENCE_S
-from install.release import release
 from install.services import GATEWAY, INSTANCE, MODEL_SERVER, public_host
-from install.up import Outcome
 
 PATIENCE_S = dict.fromkeys((*NAMES, POSTGRES), SERVICE_PATIENCE_S) | {
     MODEL_SERVER: MODEL_PATIENCE_S
@@ -57,28 +57,18 @@ def run(places: Places, options: UpOptions, display: Display) -> Outcome:
             display.note(line)
         done = work.bring_up()
         try:
-            answer = up.ask_first(places, settings, work.model.ref, display=display)
+            asked = ask_first(places, settings, work.model.ref, display=display)
         except InterruptError:
             raise InterruptError(RUNNING_ON) from None
-    return Outcome(
-        home=str(places.home),
-        instance_url=settings.instance_url,
-        gateway_url=settings.gateway_url,
+    course = Course(
+        model=work.model,
         model_url=filling.MODEL_URL,
-        username=contents.ADMIN["username"],
-        password_file=str(contents.password_file(places)),
-        token_file=str(contents.token_file(places)),
-        model=work.model.ref,
-        is_demonstration=work.model.is_demonstration,
-        answer=answer.text,
-        tokens_per_second=round(answer.tokens_per_second, 1),
-        seconds=round(time.time() - began, 1),
-        version=release(),
+        filled=done,
         restarted=work.restarted(),
-        changed=done.changed,
-        warnings=(*done.warnings, *((up.PLAIN_HTTP,) if settings.is_public else ())),
-        containers=True,
+        asked=asked,
+        seconds=time.time() - began,
     )
+    return outcome(places, settings, course)
 
 
 @contextmanager
@@ -122,7 +112,7 @@ class Work:
         if self._device.note:
             found.append(self._device.note)
         if settings.is_public:
-            found.append(up.PLAIN_HTTP)
+            found.append(PLAIN_HTTP)
             found.append(f"Others are told the host {public_host(settings)}; {up.TELL}")
         return found
 
@@ -210,7 +200,8 @@ class Work:
     def _first_contents(self, filler: Filler, tags: dict[str, str], step: Step) -> Contents:
         waiting = self._waiting(step, {MODEL_SERVER: 0.0})
         try:
-            return filler.fill(self.model, images=tags)
+            to_order = demo_licence.ordering(self._places, self._settings)
+            return filler.fill(self.model, images=tags, to_order=to_order)
         except SetUpCommandError:
             # The instance cannot find a model server that ends again and again.
             waiting.check_up()

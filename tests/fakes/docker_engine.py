@@ -63,6 +63,7 @@ class FakeEngine:
     commands: list[list[str]] = field(default_factory=list)
     stdins: list[str] = field(default_factory=list)
     environments: list[dict[str, str]] = field(default_factory=list)
+    licensed: dict[str, Any] = field(default_factory=lambda: dict(parts.UNLICENSED))
     count: int = 0
     ports: dict[str, int] = field(default_factory=dict)
     servers: dict[str, ThreadingHTTPServer] = field(default_factory=dict)
@@ -184,8 +185,12 @@ class FakeEngine:
                 is_new = answers["admin"]["token_file"] not in self.files
                 self.files.setdefault(answers["admin"]["password_file"], b"geheim\n")
                 self.files.setdefault(answers["admin"]["token_file"], parts.TOKEN.encode())
-                said = {"instance_id": "i", "feed_key": "f", "issuer": "http://i"}
+                said = {"instance_id": parts.INSTANCE_ID, "feed_key": "f", "issuer": "http://i"}
                 return _said(json.dumps({**said, "created": ["admin"] if is_new else []}))
+            case ["appliance", "licence", action, *rest]:
+                if action == "add":
+                    self.licensed = parts.license_it(rest, stdin, self.licensed)
+                return _said(json.dumps(self.licensed))
             case ["appliance", "users", *rest]:
                 return _said(f"users {' '.join(rest)}\n")
             case _:

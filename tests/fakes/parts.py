@@ -14,6 +14,15 @@ from pathlib import Path
 from typing import Any
 
 TOKEN = "casemate-pat-stand-in"
+INSTANCE_ID = "6f0dd1d8-9c1c-4a5c-8c34-7a5d2f3a3b11"
+UNLICENSED: dict[str, Any] = {
+    "instance_id": INSTANCE_ID,
+    "authority": None,
+    "is_demo": False,
+    "licences": [],
+}
+EXPLAINED = "/api/v4/ai/explanations"
+PURCHASES = "/api/v4/ai/add_on_purchases"
 
 
 def home() -> Path:
@@ -50,7 +59,16 @@ class InstanceSurface(Surface):
         if self.path == "/-/readiness":
             self.answer(503 if wish("instance_down") else 200, {})
         elif self.allowed():
-            self.answer(200, list(self.models))
+            self.answer(200, self.found(self.path.partition("?")[0]))
+
+    def found(self, path: str) -> object:
+        if path == EXPLAINED:
+            failed = {"name": "licence", "state": "failed", "sentence": "Nothing is bought."}
+            refused = {"verdict": "refused", "code": "feature_not_granted", "checks": [failed]}
+            return refused if wish("unlicensed") else {"verdict": "permitted", "code": None}
+        if path == PURCHASES:
+            return [{"is_demo": not wish("unlicensed"), "purchased_quantity": 10}]
+        return list(self.models)
 
     def do_POST(self) -> None:
         body = self.body()
@@ -135,16 +153,56 @@ def init(answers: dict[str, Any]) -> dict[str, Any]:
     ]
     created = ["admin", "gateway", "model"] if before is None else []
     said = {
-        "instance_id": "i",
+        "instance_id": INSTANCE_ID,
         "feed_key": "f",
         "issuer": os.environ["CASEMATE_INSTANCE_PUBLIC_URL"],
     }
     return {**said, "created": created, "changed": changed}
 
 
+def license_it(words: list[str], text: str, before: dict[str, Any]) -> dict[str, Any]:
+    """What `appliance licence add WORDS` says and leaves, reading `text`; with a demo's key."""
+    # The stand-ins start often, and most of them need no cryptography.
+    from install.licence_files import fingerprint_of, inspect  # noqa: PLC0415
+
+    state: dict[str, Any] = {**before, "created": []}
+    if "--authority-key" in words:
+        key = words[words.index("--authority-key") + 1]
+        state |= {"authority": fingerprint_of(key), "is_demo": "--demo" in words}
+        state["created"].append("licence_authority")
+    if "--file" in words:
+        document = inspect(text, public_key=None).document
+        added = {"serial": document["serial"], "ends_on": document["add_ons"][0]["ends_on"]}
+        state["licences"] = [added, *state["licences"]]
+        state["created"].append("licence")
+    return state
+
+
+def licence(action: str, words: list[str]) -> dict[str, Any]:
+    path = home() / "instance" / "licensed.json"
+    before = json.loads(path.read_text()) if path.exists() else UNLICENSED
+    if action == "show":
+        return before
+    after = license_it(words, sys.stdin.read(), before)
+    path.write_text(json.dumps(after))
+    return after
+
+
 def main(words: list[str]) -> None:
     if wish("fails") == words[:2]:
         sys.exit("it is broken")
+    match words:
+        case ["appliance", "serve"]:
+            serve(InstanceSurface, int(os.environ["CASEMATE_INSTANCE_PORT"])).serve_forever()
+        case ["gateway", "serve"]:
+            serve(GatewaySurface, int(os.environ["CASEMATE_GATEWAY_PORT"])).serve_forever()
+        case ["model_server", "serve"]:
+            serve_model()
+        case _:
+            set_up(words)
+
+
+def set_up(words: list[str]) -> None:
     match words:
         case ["gateway", "keys"]:
             print(json.dumps({"gateway_id": "g", "signing_key": "s", "sealing_key": "e"}))
@@ -153,14 +211,10 @@ def main(words: list[str]) -> None:
             print("{}")
         case ["appliance", "init", "--answers", path]:
             print(json.dumps(init(json.loads(Path(path).read_text()))))
-        case ["appliance", "users", *rest]:
-            print(f"users {' '.join(rest)}")
-        case ["appliance", "serve"]:
-            serve(InstanceSurface, int(os.environ["CASEMATE_INSTANCE_PORT"])).serve_forever()
-        case ["gateway", "serve"]:
-            serve(GatewaySurface, int(os.environ["CASEMATE_GATEWAY_PORT"])).serve_forever()
-        case ["model_server", "serve"]:
-            serve_model()
+        case ["appliance", "licence", action, *rest]:
+            print(json.dumps(licence(action, rest)))
+        case ["appliance", "users" | "audit", *_]:
+            print(" ".join(words[1:]))
         case ["model_server", "convert", _, folder]:
             Path(folder).mkdir()
             (Path(folder) / "config.json").write_text("{}")

@@ -20,7 +20,8 @@ Run = Callable[..., tuple[int, str, str]]
 CLONE = Path(__file__).parents[2]
 PYTHON = f"""#!/bin/sh
 case "$3" in
-  appliance|gateway|model_server) exec {sys.executable} {parts.__file__} "$@";;
+  appliance|gateway|model_server)
+    PYTHONPATH={CLONE} exec {sys.executable} {parts.__file__} "$@";;
   *) PYTHONPATH={CLONE} exec {sys.executable} "$@";;
 esac
 """

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from install import config, preflight, processes, status, stopping, up
+from install import config, preflight, processes, status, stopping, summary, up
 from install.config import Config
-from install.contents import password_file, token_file
 from install.errors import AlreadyWorkingError, NotReadyError, SetUpCommandError
 from install.locking import held
 from install.options import UpOptions
+from install.outcome import Outcome
 from install.places import Places
 from install.progress import Display
 from install.supervision import Supervisor
@@ -27,7 +27,7 @@ def small_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight, "RUNNING_BYTES", 0)
 
 
-def go_up(places: Places, settings: Config, **flags: object) -> up.Outcome:
+def go_up(places: Places, settings: Config, **flags: object) -> Outcome:
     told = {name: getattr(settings, name) for name in config.PORT_FIELDS}
     told |= {"device": "cpu", **flags}
     options = UpOptions(json=False, foreground=False, flags=told)
@@ -52,11 +52,32 @@ def test_the_json_object_has_the_promised_names(installed: Places, config: Confi
 def test_a_second_up_restarts_and_changes_nothing(installed: Places, config: Config) -> None:
     go_up(installed, config)
     before = Supervisor(installed).running()
-    secrets = password_file(installed).read_text(), token_file(installed).read_text()
+    secrets = {path: path.read_bytes() for path in installed.credentials.iterdir()}
+    assert {"demo_authority.pem", "demo_licence.json"} <= {path.name for path in secrets}
     again = go_up(installed, config)
     assert again.restarted == ()
     assert Supervisor(installed).running() == before
-    assert (password_file(installed).read_text(), token_file(installed).read_text()) == secrets
+    assert {path: path.read_bytes() for path in installed.credentials.iterdir()} == secrets
+
+
+def test_up_marks_a_demonstration(installed: Places, config: Config) -> None:
+    outcome = go_up(installed, config)
+    assert outcome.is_demo_licence
+    said = io.StringIO()
+    summary.show(outcome, said)
+    assert "DEMO LICENCE" in said.getvalue()
+
+
+def test_a_bare_up_asks_nothing_and_says_what_to_do(
+    installed: Places, config: Config, wish: Callable[..., None]
+) -> None:
+    wish(unlicensed=True)
+    outcome = go_up(installed, config, bare=True)
+    assert (outcome.answer, outcome.not_asked) == ("", "Nothing is bought.")
+    assert not (installed.credentials / "demo_authority.pem").exists()
+    said = io.StringIO()
+    summary.show(outcome, said)
+    assert "casemate licence add FILE" in said.getvalue()
 
 
 def test_another_model_restarts_the_model_server_only(

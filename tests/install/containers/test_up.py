@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from install import contents
+from install import contents, demo_licence
 from install.config import Config
 from install.containers import project, states, up
 from install.containers.errors import (
@@ -23,9 +23,9 @@ from install.errors import (
     UnfitMachineError,
 )
 from install.options import UpOptions
+from install.outcome import Outcome
 from install.places import Places
 from install.progress import CONTAINER_STEPS, Display
-from install.up import Outcome
 from tests.fakes.docker_engine import FakeEngine
 from tests.install.conftest import Run
 
@@ -80,13 +80,14 @@ def test_up_builds_fills_starts_and_ends_with_an_answer(go_up: GoUp, engine: Fak
 
 
 def test_a_second_up_builds_restarts_and_changes_nothing(go_up: GoUp, engine: FakeEngine) -> None:
-    go_up()
+    assert go_up().is_demo_licence
     secrets = project.secrets_folder(go_up.places)
     before = {path.name: path.read_bytes() for path in secrets.iterdir()}
     running = {name: each["Id"] for name, each in engine.containers.items()}
     engine.built.clear()
     assert go_up().restarted == ()
     assert engine.built == []
+    assert len(engine.licensed["licences"]) == 1
     assert {name: each["Id"] for name, each in engine.containers.items()} == running
     assert {path.name: path.read_bytes() for path in secrets.iterdir()} == before
 
@@ -100,6 +101,7 @@ def test_no_secret_is_in_an_argument_or_an_environment(go_up: GoUp, engine: Fake
         contents.token_file(go_up.places),
     ):
         assert path.read_text().strip() not in shown
+    assert demo_licence.key_file(go_up.places).read_text().splitlines()[1] not in shown
 
 
 def test_a_service_that_fails_is_named_with_its_log_and_all_is_taken_down(
