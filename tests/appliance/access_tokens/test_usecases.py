@@ -2,6 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import event
 
 from appliance.access_tokens.errors import NoSigningKeyError
 from appliance.access_tokens.rules import AccessToken
@@ -9,6 +10,7 @@ from appliance.access_tokens.usecases import Minter, ensure_signing_key, publish
 from appliance.accounts import usecases as accounts
 from appliance.accounts.rules import Profile
 from appliance.audit.rules import SYSTEM
+from appliance.licensing.usecases import note_time
 from appliance.storage.engine import Db, Session
 from appliance.storage.identity import Identity
 from appliance.storage.sealing import SealBrokenError, Sealer
@@ -95,3 +97,14 @@ def test_names_asked_for_at_once_are_noted_once(db: Db, sealer: Sealer) -> None:
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda name: _found(db, minter, name), names))
     assert [each[name] for each, name in zip(found, names, strict=True)] == users
+
+
+def test_minting_asks_few_questions(db: Db, sealer: Sealer) -> None:
+    minter = _minter(sealer)
+    db.write_blocking(lambda session: ensure_signing_key(session, sealer, now=NOW))
+    db.write_blocking(lambda session: note_time(session, now=NOW))
+    asked: list[str] = []
+    event.listen(db.engine, "before_cursor_execute", lambda *arguments: asked.append(arguments[2]))
+    _mint(db, minter)
+    # The key, the flags, the clock, purchases, seats, and whether groups own any.
+    assert sum(each.startswith("SELECT") for each in asked) <= 6
