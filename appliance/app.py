@@ -14,6 +14,7 @@ from litestar import Litestar, Request
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.params import FromQuery
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.response import Response
 from litestar.routes import HTTPRoute
@@ -41,13 +42,21 @@ from appliance.accounts.errors import (
     UnauthorizedError,
     UserBlockedError,
 )
-from appliance.accounts.rest import provide_caller, require_access
-from appliance.accounts.rules import Access, User
+from appliance.accounts.rest import note_refusal, provide_caller, require_access
+from appliance.accounts.rules import Access
+from appliance.audit import rest as audit
 from appliance.console import pages as console_pages
 from appliance.console import rest as console
-from appliance.errors import ApplianceError, ForbiddenError, InvalidFieldsError, NotFoundError
+from appliance.errors import (
+    ApplianceError,
+    ConflictError,
+    ForbiddenError,
+    InvalidFieldsError,
+    NotFoundError,
+)
 from appliance.explanations import jobs as explanation_jobs
 from appliance.explanations import rest as explanations
+from appliance.feature_flags import rest as feature_flags
 from appliance.gateway_feed import jobs as feed_jobs
 from appliance.gateway_feed import rest as gateway_feed
 from appliance.gateway_feed.errors import (
@@ -66,27 +75,25 @@ from appliance.licensing.errors import (
     LicenceTakenError,
     SeatError,
 )
-from appliance.namespaces.errors import (
-    LastOwnerError,
-    MemberExistsError,
-    NamespaceNotEmptyError,
-    PathTakenError,
-)
+from appliance.namespaces import rest as namespaces
 from appliance.observation import Observation
+from appliance.resources import rest as resources
+from appliance.resources.usecases import follow_group, visible_project
 from appliance.self_hosted_models import rest as self_hosted_models
 from appliance.self_hosted_models.errors import EndpointNotAllowedError, RefTakenError
 from appliance.self_hosted_models.rules import checked_endpoint
 from appliance.self_hosted_models.usecases import resolve
 from appliance.settings import Settings
+from appliance.slashes import EscapedSlashes
 from appliance.storage.engine import (
     DatabaseUnavailableError,
     Db,
-    Session,
     database_url,
     with_password,
 )
 from appliance.storage.identity import Identity, read_identity
 from appliance.storage.migrations import migrate
+from appliance.storage.paging import DEFAULT_PER_PAGE, Page
 from appliance.storage.sealing import Sealer, check_master_key
 from appliance.timed_jobs import Job, TimedJobs
 from appliance.usage import jobs as usage_jobs
@@ -102,7 +109,6 @@ PROBLEMS: dict[type[ApplianceError], HTTPStatus] = {
     InvalidFieldsError: HTTPStatus.BAD_REQUEST,
     EndpointNotAllowedError: HTTPStatus.BAD_REQUEST,
     LastAdminError: HTTPStatus.BAD_REQUEST,
-    LastOwnerError: HTTPStatus.BAD_REQUEST,
     ReportRefusedError: HTTPStatus.BAD_REQUEST,
     BatchRefusedError: HTTPStatus.BAD_REQUEST,
     GatewayKeyInvalidError: HTTPStatus.BAD_REQUEST,
@@ -114,9 +120,7 @@ PROBLEMS: dict[type[ApplianceError], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     TakenError: HTTPStatus.CONFLICT,
     RefTakenError: HTTPStatus.CONFLICT,
-    PathTakenError: HTTPStatus.CONFLICT,
-    MemberExistsError: HTTPStatus.CONFLICT,
-    NamespaceNotEmptyError: HTTPStatus.CONFLICT,
+    ConflictError: HTTPStatus.CONFLICT,
     LicenceTakenError: HTTPStatus.CONFLICT,
     AuthorityPinnedError: HTTPStatus.CONFLICT,
     SeatError: HTTPStatus.CONFLICT,
@@ -134,7 +138,11 @@ FRAMEWORK_CODES = {
 }
 
 HANDLERS = [
+    *audit.handlers(Access.ADMIN),
     *accounts.handlers,
+    *namespaces.handlers,
+    *feature_flags.handlers,
+    *resources.handlers,
     *access_tokens.handlers,
     *licensing.handlers,
     *self_hosted_models.handlers,
@@ -233,7 +241,10 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         "registry": registry,
         "check_endpoint": _endpoint_check(settings.networks),
         "read_state": lambda session, ref, now: state_of_model(session, ref, now=now),
-        "project_namespace": _namespace_of_project,
+        "project_namespace": lambda session, user, project_id, now: (
+            visible_project(session, user, project_id, now=now).namespace_id
+        ),
+        "follow_group": follow_group,
         "public_url": settings.issuer,
         "gateway_url": settings.gateway_public_url,
         "version": release(),
@@ -242,8 +253,9 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     jobs = TimedJobs(instance.db, _jobs(_retention(settings)), clock=clock)
     app = Litestar(
         route_handlers=HANDLERS,
-        dependencies={**{name: _given(value) for name, value in values.items()}, **_CALLER},
+        dependencies={name: _given(value) for name, value in values.items()} | _OF_THE_REQUEST,
         guards=[require_access],
+        after_exception=[note_refusal],
         exception_handlers={
             ApplianceError: _answer_problem,
             HTTPException: _answer_framework_problem,
@@ -261,7 +273,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     )
     _check_every_route_states_its_access(app)
     # Around the whole application, since middleware of Litestar's sees no request without a route.
-    app.asgi_handler = Observation(app.asgi_handler, registry)
+    app.asgi_handler = EscapedSlashes(Observation(app.asgi_handler, registry))
     return app
 
 
@@ -281,9 +293,6 @@ def _jobs(retention: Retention) -> tuple[Job, ...]:
     )
 
 
-_CALLER = {"caller": Provide(provide_caller)}
-
-
 def _given(value: Any) -> Provide:
     return Provide(lambda: value, sync_to_thread=False)
 
@@ -292,8 +301,13 @@ def _endpoint_check(networks: Sequence[Network]) -> Callable[[str], str]:
     return lambda url: checked_endpoint(url, networks=networks, resolve=resolve)
 
 
-def _namespace_of_project(_: Session, __: User, ___: int, ____: datetime) -> int:
-    raise NotFoundError(what="Project")
+async def _asked_page(
+    *, page: FromQuery[int] = 1, per_page: FromQuery[int] = DEFAULT_PER_PAGE
+) -> Page:
+    return Page.asked(page, per_page)
+
+
+_OF_THE_REQUEST = {"caller": Provide(provide_caller), "asked": Provide(_asked_page)}
 
 
 def _template_engine() -> JinjaTemplateEngine:

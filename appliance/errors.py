@@ -25,6 +25,12 @@ class ForbiddenError(ApplianceError):
     code = "forbidden"
 
 
+class ConflictError(ApplianceError):
+    """It could be done if something else were not as it is."""
+
+    code = "conflict"
+
+
 class NotFoundError(ApplianceError):
     """What was asked for does not exist, or not for this caller."""
 

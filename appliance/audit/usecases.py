@@ -44,6 +44,14 @@ def is_refusal_known(session: Session, actor: Actor, target: Target, *, now: dat
     return tables.was_noted(session, entry, within=REFUSAL_PERIOD)
 
 
+def record_refusal(
+    session: Session, code: str, *, actor: Actor, target: Target, now: datetime
+) -> None:
+    """Adds that the actor was refused something, unless that was told within the last minute."""
+    if not is_refusal_known(session, actor, target, now=now):
+        record(session, REFUSED, actor=actor, target=target, details={"code": code}, now=now)
+
+
 def list_events(
     session: Session,
     page: Page,

@@ -158,3 +158,41 @@ def gates_of(flag: str, value: bool | int, subjects: Sequence[Subject]) -> list[
     if subjects:
         raise InvalidFieldsError({"value": "must be true or false for a user or a group"})
     return [Gate(flag=flag, kind="percentage_of_users", subject_id=0, value=value)]
+
+
+def parse_value(value: bool | int | str, *, is_share: bool = False) -> bool | int:  # noqa: FBT001  # a flag's value is a boolean or a share
+    """What a client sets a flag to: on, off, or a percentage of the users.
+
+    Raises:
+        InvalidFieldsError: none of them.
+    """
+    text = str(value).lower()
+    if text in {"true", "false"} and not is_share:
+        return text == "true"
+    if text.isascii() and text.isdigit() and len(text) <= len(str(EVERY_PERCENT)):
+        return int(text)
+    raise InvalidFieldsError({"value": "must be true, false or a percentage from 0 to 100"})
+
+
+def state_of(definition: Definition, gates: Sequence[Gate]) -> Literal["on", "off", "conditional"]:
+    """GitLab's word for a flag, given its own gates: whether it depends on whom one asks for."""
+    if any(gate.kind != "everyone" for gate in gates):
+        return "conditional"
+    return "on" if is_on(definition, gates, Asker(user_id=None, namespaces=())) else "off"
+
+
+def shown_gates(definition: Definition, gates: Sequence[Gate]) -> list[dict[str, object]]:
+    """What a flag was set to in GitLab's form; for whom it is turned off is listed apart."""
+    everyone = [bool(gate.value) for gate in gates if gate.kind == "everyone"]
+    on = everyone[0] if everyone else definition.is_on_by_default
+    shares = [gate.value for gate in gates if gate.kind == "percentage_of_users"]
+    shown: list[dict[str, object]] = [{"key": "boolean", "value": on}]
+    shown += [{"key": "percentage_of_actors", "value": share} for share in shares]
+    for key, value in (("actors", 1), ("actors_off", 0)):
+        names = [_actor(gate) for gate in gates if gate.value == value and gate.subject_id]
+        shown += [{"key": key, "value": names}] if names else []
+    return shown
+
+
+def _actor(gate: Gate) -> str:
+    return f"{'User' if gate.kind == 'user' else 'Group'}:{gate.subject_id}"

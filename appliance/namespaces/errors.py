@@ -1,9 +1,9 @@
 """What can go wrong with groups and their members."""
 
-from appliance.errors import ApplianceError, ForbiddenError
+from appliance.errors import ConflictError, ForbiddenError
 
 
-class PathTakenError(ApplianceError):
+class PathTakenError(ConflictError):
     """Another group has that full path; case makes no difference."""
 
     code = "already_taken"
@@ -12,7 +12,7 @@ class PathTakenError(ApplianceError):
         super().__init__("Path has already been taken")
 
 
-class MemberExistsError(ApplianceError):
+class MemberExistsError(ConflictError):
     """The user is a member already."""
 
     code = "member_exists"
@@ -21,7 +21,7 @@ class MemberExistsError(ApplianceError):
         super().__init__("Member already exists")
 
 
-class NamespaceNotEmptyError(ApplianceError):
+class NamespaceNotEmptyError(ConflictError):
     """Something still belongs to the group."""
 
     code = "group_not_empty"
@@ -32,7 +32,7 @@ class NamespaceNotEmptyError(ApplianceError):
         )
 
 
-class LastOwnerError(ApplianceError):
+class LastOwnerError(ConflictError):
     """Nobody would be left to look after a root group."""
 
     code = "last_owner"

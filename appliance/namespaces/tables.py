@@ -195,6 +195,12 @@ def tree_ids(session: Session, namespace: Namespace) -> Sequence[int]:
     return [each for each in session.exec(query.order_by(col(NamespaceRow.id))).all() if each]
 
 
+def namespaces_among(session: Session, namespace_ids: Collection[int]) -> Mapping[int, Namespace]:
+    """Those of the groups that there are, by id."""
+    query = select(NamespaceRow).where(col(NamespaceRow.id).in_(namespace_ids))
+    return {each.id: each for each in map(namespace_of, session.exec(query).all())}
+
+
 def names_of(session: Session, namespace_ids: Collection[int]) -> Mapping[int, str]:
     """The own names of some groups."""
     query = select(NamespaceRow.id, NamespaceRow.name)

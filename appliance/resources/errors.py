@@ -1,9 +1,9 @@
 """What can go wrong with projects."""
 
-from appliance.errors import ApplianceError
+from appliance.errors import ConflictError
 
 
-class ProjectTakenError(ApplianceError):
+class ProjectTakenError(ConflictError):
     """Another project, or a group, has that full path; case makes no difference."""
 
     code = "already_taken"

@@ -20,6 +20,11 @@ def get_namespace(session: Session, namespace_id: int) -> Namespace:
     return tables.namespace_of(row_of(session, namespace_id))
 
 
+def namespaces_among(session: Session, namespace_ids: Collection[int]) -> Mapping[int, Namespace]:
+    """Those of the groups that there are, by id and whoever asks."""
+    return tables.namespaces_among(session, namespace_ids)
+
+
 def find_namespace(session: Session, full_path: str) -> Namespace | None:
     """The group with that full path, whatever its case and whoever asks."""
     row = tables.namespace_row_at(session, full_path)

@@ -15,6 +15,9 @@ from appliance.feature_flags.rules import (
     load_definitions,
     on_flags,
     parse_definitions,
+    parse_value,
+    shown_gates,
+    state_of,
 )
 
 FLAG = load_definitions()["ai_duo_chat_switch"]
@@ -97,3 +100,38 @@ def test_what_a_value_sets() -> None:
 def test_a_wrong_share_is_refused(value: int, subjects: list[tuple[str, int]]) -> None:
     with pytest.raises(InvalidFieldsError):
         gates_of("f", value, subjects)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("sent", "value"),
+    [(True, True), ("false", False), ("TRUE", True), (30, 30), ("100", 100), (0, 0)],
+)
+def test_a_client_sends_on_off_or_a_share(sent: bool | int | str, value: bool | int) -> None:
+    assert parse_value(sent) == value
+    assert isinstance(parse_value(sent), type(value))
+
+
+@pytest.mark.parametrize("sent", ["maybe", "-1", "1000", "²", ""])
+def test_what_is_neither_is_refused(sent: str) -> None:
+    with pytest.raises(InvalidFieldsError):
+        parse_value(sent)
+
+
+def test_a_share_is_no_switch() -> None:
+    assert parse_value("30", is_share=True) == 30
+    with pytest.raises(InvalidFieldsError):
+        parse_value(True, is_share=True)
+
+
+def test_a_flag_is_shown_in_gitlab_s_words() -> None:
+    assert state_of(FLAG, []) == "on"
+    assert state_of(FLAG, [a_gate("everyone", 0)]) == "off"
+    gates = [a_gate("percentage_of_users", 30), a_gate("user", 1, 1), a_gate("namespace", 0, 2)]
+    assert state_of(FLAG, gates) == "conditional"
+    assert shown_gates(FLAG, gates) == [
+        {"key": "boolean", "value": True},
+        {"key": "percentage_of_actors", "value": 30},
+        {"key": "actors", "value": ["User:1"]},
+        {"key": "actors_off", "value": ["Group:2"]},
+    ]
+    assert shown_gates(FLAG, [a_gate("everyone", 0)]) == [{"key": "boolean", "value": False}]
