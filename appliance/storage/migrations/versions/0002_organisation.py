@@ -14,6 +14,7 @@ def upgrade() -> None:
     """Applies the change."""
     _create_audit()
     _create_namespaces()
+    _create_members()
     _create_projects_and_flags()
     op.add_column("users", sa.Column("last_blocked_at", UTCDateTime(), nullable=True))
 
@@ -99,6 +100,9 @@ def _create_namespaces() -> None:
         ),
         sa.PrimaryKeyConstraint("user_id", name=op.f("pk_default_namespaces")),
     )
+
+
+def _create_members() -> None:
     op.create_table(
         "namespace_members",
         sa.Column("id", sa.Integer(), nullable=False),

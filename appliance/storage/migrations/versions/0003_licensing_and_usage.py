@@ -14,7 +14,9 @@ def upgrade() -> None:
     """Applies the change."""
     _create_licences()
     _create_purchases()
+    _create_seats()
     _create_usage()
+    _create_days_and_decisions()
 
 
 def _create_licences() -> None:
@@ -110,6 +112,9 @@ def _create_purchases() -> None:
     op.create_index(
         op.f("ix_licence_items_purchase_id"), "licence_items", ["purchase_id"], unique=False
     )
+
+
+def _create_seats() -> None:
     op.create_table(
         "seats",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -174,6 +179,9 @@ def _create_usage() -> None:
     op.create_index(
         "ix_usage_events_user_at", "usage_events", ["user_id", "happened_at"], unique=False
     )
+
+
+def _create_days_and_decisions() -> None:
     op.create_table(
         "usage_days",
         sa.Column("day", sa.Date(), nullable=False),
