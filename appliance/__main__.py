@@ -13,34 +13,38 @@ import prometheus_client
 import structlog
 import uvicorn
 
-from appliance import first_contents, local_licences, local_users
+from appliance import first_contents, local_audit, local_licences, local_users
 from appliance.accounts.rules import Scope
 from appliance.app import create_app, utc_now
 from appliance.errors import ApplianceError
 from appliance.settings import Settings, SettingsError
 
+BROKEN_EXIT = 1
 USAGE_EXIT = 2
 # Open streams may finish for this long once the instance is told to stop.
 GRACE_S = 3
 
-Command = Callable[[Settings, argparse.Namespace], None]
+Command = Callable[[Settings, argparse.Namespace], int | None]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; 0 when it did what it says, 2 when something must be put right first."""
+    """Runs one command.
+
+    0: it did what it says; 1: what was looked through is not right; 2: something must be put
+    right first.
+    """
     arguments = _parser().parse_args(argv)
     # The database and its journals are nobody else's to read.
     os.umask(0o077)
     command: Command = arguments.command
     try:
-        command(Settings.from_environment(), arguments)
+        return command(Settings.from_environment(), arguments) or 0
     except SettingsError as error:
         print(f"The settings cannot be used:\n{error}", file=sys.stderr)
         return USAGE_EXIT
     except ApplianceError as error:
         print(f"{error} [{error.code}]", file=sys.stderr)
         return USAGE_EXIT
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,6 +79,11 @@ def _parser() -> argparse.ArgumentParser:
     pat.add_argument("--days", type=int, default=365, help="how long it works")
     pat.set_defaults(command=_create_pat)
     _add_licence_commands(commands)
+
+    audit = commands.add_parser("audit", help="the log of who did what, in the database itself")
+    looks = audit.add_subparsers(required=True, metavar="ACTION")
+    verify = looks.add_parser("verify", help="look the whole log through; exit 1 if it was changed")
+    verify.set_defaults(command=_verify_audit)
     return parser
 
 
@@ -171,6 +180,12 @@ def _add_licence(settings: Settings, arguments: argparse.Namespace) -> None:
         seat_for=arguments.seat_for_admin,
     )
     _print_json(added)
+
+
+def _verify_audit(settings: Settings, _: argparse.Namespace) -> int:
+    verdict = local_audit.verify(settings)
+    _print_json(verdict.summary())
+    return 0 if verdict.is_intact else BROKEN_EXIT
 
 
 def _print_json(value: object) -> None:

@@ -63,13 +63,7 @@ async def list_events(
 async def verify(*, db: NamedDependency[Db]) -> dict[str, Any]:
     """Whether the log is as it was written; note `head` down elsewhere to compare it later."""
     verdict = await db.read(usecases.verify)
-    return {
-        "intact": verdict.is_intact,
-        "entries": verdict.entries,
-        "head": verdict.head,
-        "first_bad": verdict.first_bad,
-        "reason": verdict.reason,
-    }
+    return verdict.summary()
 
 
 def handlers(access: object) -> tuple[HTTPRouteHandler, ...]:

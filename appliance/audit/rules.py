@@ -99,6 +99,16 @@ class Verdict:
         """Whether every entry is there, in its place, as it was written."""
         return self.first_bad is None
 
+    def summary(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {
+            "intact": self.is_intact,
+            "entries": self.entries,
+            "head": self.head,
+            "first_bad": self.first_bad,
+            "reason": self.reason,
+        }
+
 
 def plain(details: Mapping[str, Any]) -> dict[str, Any]:
     """The details as every database gives them back.
