@@ -121,9 +121,15 @@ def check_seat(facts: Facts) -> Finding:
     return failed(
         Code.FEATURE_NOT_GRANTED,
         f"{facts.who} holds no seat of {_titles(owned, facts)}.",
-        change=f"Give the user one: POST {_seats(owned[0].purchase)} with "
-        f'{{"user_ids": [{facts.user.id}]}}.',
+        change=f"Give the user one: {_giving(owned[0].purchase, facts)}.",
     )
+
+
+def _giving(purchase: Purchase, facts: Facts) -> str:
+    by_hand = f'POST {_seats(purchase)} with {{"user_ids": [{facts.user.id}]}}'
+    if purchase.root_namespace_id is not None:
+        return by_hand
+    return f"`casemate seats give {purchase.add_on} {facts.user.username}`, or {by_hand}"
 
 
 def _seats(purchase: Purchase) -> str:

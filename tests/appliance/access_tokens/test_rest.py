@@ -203,6 +203,20 @@ async def test_a_group_of_others_is_not_found(server: Server) -> None:
     assert answer.status_code == 404
 
 
+async def test_a_token_for_a_project_is_for_its_group(server: Server) -> None:
+    number, pat = await server.new_user("ada", "ai_features")
+    own, others = _group(server, "lab", number), _group(server, "others")
+    _group(server, "second", number)
+    numbers = []
+    for group_id in (own, others):
+        wish = {"name": "Test", "namespace_id": group_id, "visibility": "private"}
+        numbers.append((await server.ask("POST", "/api/v4/projects", json=wish)).json()["id"])
+    assert (await _mint(server, pat=pat, json={"project_id": numbers[0]}))["ns"] == own
+    for wanted in (numbers[1], 999_999, -1):
+        answer = await server.ask("POST", PATH, pat=pat, json={"project_id": wanted})
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
 async def test_a_seat_in_one_tenant_opens_nothing_in_another(server: Server) -> None:
     number, pat = await server.new_user("ada", "ai_features")
     first, second = (_group(server, path, number) for path in ("first", "second"))

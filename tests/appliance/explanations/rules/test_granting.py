@@ -119,6 +119,13 @@ def test_without_a_seat_the_purchase_to_take_one_of_is_named() -> None:
     code, check = deciding(some_facts(holdings=holdings))
     assert (code, check.name) == (NOT_GRANTED, "seat")
     assert "POST /api/v4/ai/add_on_purchases/5/seats" in str(check.change)
+    assert "casemate seats give duo_enterprise ada" in str(check.change)
+
+
+def test_a_seat_of_a_group_s_own_purchase_is_given_by_its_number() -> None:
+    purchase = replace(a_purchase("duo_enterprise", purchase_id=5), root_namespace_id=4)
+    _, check = deciding(some_facts(holdings=held((purchase, None)), namespace=a_namespace()))
+    assert str(check.change).startswith("Give the user one: POST /api/v4/ai/")
 
 
 def test_a_seat_over_the_limit_does_not_count() -> None:
