@@ -5,12 +5,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
 from install.errors import InstanceRefusedError, NotInstalledError, UnreachableError
 
 TIMEOUT_S = 10.0
+PER_PAGE = 100
 UNAUTHORIZED = 401
 
 
@@ -63,6 +65,28 @@ class Instance:
         """Takes a model off the list."""
         self.ask("DELETE", f"/api/v4/ai/self_hosted_models/{number}")
 
+    def group_id(self, named: str) -> int:
+        """The number of a group, named by its full path or by that number.
+
+        Raises:
+            InstanceRefusedError: there is none.
+        """
+        return int(self.ask("GET", f"/api/v4/groups/{quote(named, safe='')}")["id"])
+
+    def pages(self, path: str) -> Iterator[dict[str, Any]]:
+        """Everything in a list that comes in pages.
+
+        Raises:
+            UnreachableError, InstanceRefusedError: as `ask` does.
+        """
+        number = 1
+        while True:
+            found = self.ask("GET", f"{path}?page={number}&per_page={PER_PAGE}")
+            yield from found
+            if len(found) < PER_PAGE:
+                return
+            number += 1
+
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """One request; the answer's JSON, or None where it has no body.
 
@@ -70,13 +94,25 @@ class Instance:
             UnreachableError: there was no answer.
             InstanceRefusedError: with the instance's own code and sentence.
         """
+        answer = self._answer(method, path, body)
+        return answer.json() if answer.content else None
+
+    def text(self, path: str) -> str:
+        """What lies at an address, as it comes.
+
+        Raises:
+            UnreachableError, InstanceRefusedError: as `ask` does.
+        """
+        return self._answer("GET", path, None).text
+
+    def _answer(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
         try:
             answer = self._client.request(method, path, json=body)
         except httpx.HTTPError as cause:
             sentence = f"The instance does not answer at {self._url}; see `casemate status`."
             raise UnreachableError(sentence) from cause
         if answer.is_success:
-            return answer.json() if answer.content else None
+            return answer
         raise _refusal(answer)
 
     def close(self) -> None:

@@ -1,9 +1,7 @@
 """`casemate`: the installed program. What a command needs is imported when it runs."""
 
 import json
-import os
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -22,7 +20,6 @@ from install.errors import (
     StoppedError,
 )
 from install.places import Places
-from install.processes import RUN_MARK
 from install.progress import complain
 from install.release import release
 
@@ -278,22 +275,10 @@ def explain(
 @app.command(context_settings=RAW, add_help_option=False)
 def users(context: typer.Context) -> None:
     """Work on users, on this machine: create, reset-password, token."""
-    from install import services
+    from install import local_work
 
     places, settings = _here()
-    if settings.containers:
-        from install.containers import operating
-
-        raise typer.Exit(operating.users(places, settings, context.args))
-    environment = services.environment_of(places, settings, services.INSTANCE)
-    environment.pop(RUN_MARK)
-    command = [str(places.services / "bin" / "python"), "-P", "-m", "appliance", "users"]
-    done = subprocess.run(
-        [*command, *context.args],
-        env={**services.base_environment(os.environ), **environment},
-        check=False,
-    )
-    raise typer.Exit(done.returncode)
+    raise typer.Exit(local_work.run(places, settings, ["users", *context.args]))
 
 
 @app.command()
@@ -303,13 +288,19 @@ def version() -> None:
 
 
 def _add_groups() -> None:
+    from install.auditing import app as audit
     from install.licences import app as licence
     from install.models import app as models
     from install.seats import app as seats
+    from install.setup_demo import setup
+    from install.usage import usage
 
     app.add_typer(models, name="models", help="Models: add, list, check, remove.")
     app.add_typer(licence, name="licence", help="Licences: issue, inspect, add, list, remove.")
     app.add_typer(seats, name="seats", help="Seats: list, give, take.")
+    app.add_typer(audit, name="audit", help="The audit log: verify, list.")
+    app.command()(usage)
+    app.command()(setup)
 
 
 _add_groups()

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from install.config import Config
@@ -128,15 +128,15 @@ def logs(places: Places, config: Config, service: str | None, *, follow: bool, l
     return _hand_over(here, words)
 
 
-def users(places: Places, config: Config, words: list[str]) -> int:
-    """Works on users in the instance's container, or in one of its own while that is down.
+def run_on_instance(places: Places, config: Config, words: Sequence[str]) -> int:
+    """Runs `python -m appliance WORDS` in the instance's container, or in one of its own.
 
     Raises:
         StoppedError: nothing runs, the lock on the network neither.
     """
     here, containers = open_project(places, config)
     found = containers.services()
-    command = [INSTANCE, *PYTHON, "appliance", "users", *words]
+    command = [INSTANCE, *PYTHON, "appliance", *words]
     if INSTANCE in found and found[INSTANCE].status == "running":
         return _hand_over(here, ["exec", "-T", *command])
     if LOCKDOWN not in found or not found[LOCKDOWN].is_up:
