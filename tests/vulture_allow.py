@@ -9,6 +9,7 @@ from appliance.console import rules as console
 from appliance.gateway_feed import tables as gateway_feed
 from appliance.licensing.rules import files as licence_files
 from appliance.licensing.tables import rows as licensing
+from appliance.namespaces.rules import AccessLevel
 from appliance.usage.tables import UsageEventRow
 from gateway.contract import catalog, claims, codes, events, feed
 from gateway.edge import health, openai
@@ -17,6 +18,9 @@ from gateway.upstream.connection import Connection
 from install import cli, models
 
 _ = [
+    # Roles that come over the wire by their number.
+    AccessLevel.GUEST,
+    AccessLevel.REPORTER,
     # Fields that travel on the wire; the other side reads them.
     claims.Claims.aud,
     claims.Claims.iat,

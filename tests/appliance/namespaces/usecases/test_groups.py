@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from sqlmodel import text
 
 from appliance.accounts.errors import AdminNeededError
 from appliance.accounts.rules import User
@@ -145,6 +146,18 @@ def test_a_group_goes_when_nothing_is_left_in_it(db: Db, admin: User) -> None:
         db.read_blocking(lambda session: usecases.get_namespace(session, root.id))
     with pytest.raises(NotFoundError):
         _delete(db, admin, root)
+
+
+def test_a_group_that_owns_a_purchase_stays(db: Db, admin: User) -> None:
+    root = add_group(db, admin, "lab")
+    bought = (
+        "INSERT INTO add_on_purchases (add_on, root_namespace_id, owner_key, created_at) "
+        "VALUES ('duo_pro', :root, 'duo_pro:1', :now)"
+    )
+    db.write_blocking(lambda s: s.execute(text(bought), {"root": root.id, "now": str(NOW)}))
+    with pytest.raises(NamespaceNotEmptyError):
+        _delete(db, admin, root)
+    assert _found(db, "lab") == root
 
 
 def test_who_may_not_know_of_a_group_does_not_learn_of_it(db: Db, admin: User) -> None:
