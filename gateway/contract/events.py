@@ -22,6 +22,7 @@ class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One permitted model call; `event_id` is a ULID, unique within its gateway.
 
     `subject`, `issuer`, `namespace_id` and `root_namespace_id` are those of the access token.
+    `status` is what the caller got, 499 for one who left, 0 for a call that was interrupted.
     """
 
     event_id: str

@@ -184,6 +184,22 @@ def test_a_segment_that_cannot_be_begun_is_no_loss(tmp_path: Path) -> None:
         assert len(ship(spool)) == 3
 
 
+def test_a_disk_that_fills_up_during_a_rotation_keeps_what_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = a_spool(tmp_path, segment_bytes=100)
+    spool.open(begun(1))
+    spool.open(begun(2))
+    write = os.write
+    with monkeypatch.context() as patched:
+        patched.setattr("gateway.issuer.spool.os.write", lambda fd, data: write(fd, data[:50]))
+        call(spool, 3)
+    assert spool.dropped == 1
+    spool.settle(a_usage_event(2))
+    with killed(spool), closing(a_spool(tmp_path)) as after:
+        assert names(ship(after)) == ["request-2 answered", "request-1 interrupted"]
+
+
 def test_a_decision_is_shipped_with_the_rest(tmp_path: Path) -> None:
     with closing(a_spool(tmp_path)) as spool:
         spool.decide(a_decision(4))
