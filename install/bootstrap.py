@@ -23,8 +23,9 @@ USAGE = """usage: python3 -m install COMMAND …
   up     set up what is missing, start the services, ask a first question (up --help)
   test   set up what the tests need, then run all checks and tests
 
-Every other command is handed to the installed program: down, status, logs, ask, models, token,
-users, version. After `up` the same program is HOME/envs/services/bin/casemate.
+Every other command is handed to the installed program: down, status, logs, ask, models, licence,
+seats, explain, setup, usage, audit, token, users, version. After `up` the same program is
+HOME/envs/services/bin/casemate.
 """
 
 

@@ -7,8 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlencode
 
 import typer
@@ -21,15 +20,9 @@ from install.places import Places
 
 GROUP = "gitlab-duo"
 PROJECT = "test"
+SeatedAddOn = Literal["duo_pro", "duo_enterprise"]
 NOT_FOUND = "not_found"
 COUNTING = {"active", "grace"}
-
-
-class SeatedAddOn(StrEnum):
-    """What the organisation buys seats of."""
-
-    DUO_PRO = "duo_pro"
-    DUO_ENTERPRISE = "duo_enterprise"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +62,7 @@ def setup(
     ] = False,
     add_on: Annotated[
         SeatedAddOn, typer.Option(help="What seats are bought of.")
-    ] = SeatedAddOn.DUO_ENTERPRISE,
+    ] = "duo_enterprise",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for scripts.")] = False,
 ) -> None:
     """Make a group, a project, a demo licence, seats, flags and settings to try it all with."""
@@ -77,7 +70,7 @@ def setup(
     settings = config.load(places.config)
     if settings is None:
         raise NotInstalledError(places.home)
-    wish = Wish(add_on=add_on.value, is_saas=saas)
+    wish = Wish(add_on=add_on, is_saas=saas)
     with instance(settings.instance_url, contents.token_file(places)) as asked:
         done = Organisation(asked, places, today=datetime.now(UTC).date()).make(wish)
     if as_json:
