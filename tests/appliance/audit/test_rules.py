@@ -143,3 +143,13 @@ def test_details_that_json_cannot_carry_are_a_fault() -> None:
 
 def test_actors_of_different_kinds_are_different() -> None:
     assert user_actor(1, "x") != gateway_actor("1", "x")
+
+
+def test_a_verdict_is_told_to_programs() -> None:
+    assert judge([], head=GENESIS).summary() == {
+        "intact": True,
+        "entries": 0,
+        "head": GENESIS.digest,
+        "first_bad": None,
+        "reason": None,
+    }
