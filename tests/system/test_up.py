@@ -44,6 +44,12 @@ def test_up_tells_where_everything_is_and_answers_a_real_question(appliance: App
     assert appliance.told["tokens_per_second"] > 0
 
 
+def test_a_demonstration_is_marked_as_one(appliance: Appliance) -> None:
+    assert appliance.told["is_demo_licence"]
+    assert "DEMO LICENCE" in appliance.casemate("status").stdout
+    assert "Demo licence" in httpx.get(appliance.told["instance_url"], trust_env=False).text
+
+
 def test_no_one_else_can_read_a_secret(appliance: Appliance) -> None:
     for path in secrets_of(appliance):
         assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600, path
@@ -108,6 +114,8 @@ def test_an_endpoint_outside_the_allowed_networks_is_refused_when_saved(
 def test_a_user_made_on_the_box_can_ask_and_is_no_admin(appliance: Appliance) -> None:
     made = appliance.casemate("users", "create", "ada", "--email", "ada@example.test")
     assert made.returncode == 0, made.stdout + made.stderr
+    given = appliance.casemate("seats", "give", "duo_enterprise", "ada")
+    assert given.returncode == 0, given.stdout + given.stderr
     told = appliance.casemate("users", "token", "ada", "--scopes", "ai_features")
     personal = {"PRIVATE-TOKEN": json.loads(told.stdout.splitlines()[-1])["token"]}
     instance = appliance.told["instance_url"]
