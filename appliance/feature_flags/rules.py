@@ -55,10 +55,10 @@ class Gate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
-    """For whom a flag is evaluated; `namespaces` are the group's and those above it."""
+    """For whom a flag is evaluated; `namespaces` are ids from the root down to the group's own."""
 
     user_id: int | None
-    namespaces: Collection[int]
+    namespaces: Sequence[int]
 
 
 class _Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,7 +110,7 @@ def load_definitions() -> Mapping[str, Definition]:
 def is_on(definition: Definition, gates: Iterable[Gate], asker: Asker) -> bool:
     """Whether the flag is on for the asker; the nearest setting decides.
 
-    First what was set for the user, then for a group (on in any of the chain is on), then the
+    First what was set for the user, then for the nearest group, then the
     share of users, then what was set for everyone, then the default.
     """
     own: dict[tuple[GateKind, int], int] = {
@@ -121,7 +121,7 @@ def is_on(definition: Definition, gates: Iterable[Gate], asker: Asker) -> bool:
     groups = [own.get(("namespace", each)) for each in asker.namespaces]
     chain = [value for value in groups if value is not None]
     if chain:
-        return any(chain)
+        return bool(chain[-1])
     share = own.get(("percentage_of_users", 0))
     if share is not None and asker.user_id is not None:
         return _place(definition.name, asker.user_id) < share

@@ -1,6 +1,6 @@
 """What admins do with feature flags, and what everybody else asks of them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from appliance.accounts.rules import User
@@ -16,7 +16,7 @@ TOPIC = "feature_flag"
 
 
 def is_enabled(
-    session: Session, flag: str, *, user: User | None, namespaces: Collection[int]
+    session: Session, flag: str, *, user: User | None, namespaces: Sequence[int]
 ) -> bool:
     """Whether the flag is on for a user in a group, whose ids from the root down are given.
 
@@ -28,14 +28,14 @@ def is_enabled(
 
 
 def enabled_flags(
-    session: Session, *, user: User | None, namespaces: Collection[int]
+    session: Session, *, user: User | None, namespaces: Sequence[int]
 ) -> frozenset[str]:
     """Every flag that is on for a user in a group, whose ids from the root down are given."""
     asker = _asker(user, namespaces)
     return rules.on_flags(rules.load_definitions(), tables.all_gates(session), asker)
 
 
-def _asker(user: User | None, namespaces: Collection[int]) -> Asker:
+def _asker(user: User | None, namespaces: Sequence[int]) -> Asker:
     return Asker(user_id=user.id if user else None, namespaces=namespaces)
 
 

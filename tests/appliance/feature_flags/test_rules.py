@@ -45,6 +45,11 @@ def test_what_is_set_for_a_group_holds_below_it() -> None:
     assert not is_on(FLAG, gates, Asker(user_id=7, namespaces=(2,)))
 
 
+def test_of_a_group_and_one_above_it_the_nearer_decides() -> None:
+    assert not is_on(FLAG, [a_gate("namespace", 1, 1), a_gate("namespace", 0, 5)], ADA)
+    assert is_on(FLAG, [a_gate("namespace", 0, 1), a_gate("namespace", 1, 5)], ADA)
+
+
 def test_another_flags_settings_change_nothing() -> None:
     assert is_on(FLAG, [a_gate("everyone", 0, flag="other")], ADA)
 
