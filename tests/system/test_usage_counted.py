@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
@@ -25,9 +26,9 @@ class Load:
 
     appliance: Appliance
     token: str
+    mark: str = field(default_factory=lambda: f"load-{uuid4().hex[:8]}-")
     stop: threading.Event = field(default_factory=threading.Event)
     whole: set[str] = field(default_factory=set)
-    asked: set[str] = field(default_factory=set)
     # What was on its way at each kill.
     in_flight: set[str] = field(default_factory=set)
     caught: set[str] = field(default_factory=set)
@@ -37,7 +38,7 @@ class Load:
             number = 0
             while not self.stop.is_set():
                 number += 1
-                self.call(http, f"load-{name}-{number}", stream=number % 2 == 0)
+                self.call(http, f"{self.mark}{name}-{number}", stream=number % 2 == 0)
 
     def call(self, http: httpx.Client, request_id: str, *, stream: bool) -> None:
         body: dict[str, Any] = {
@@ -51,7 +52,6 @@ class Load:
         self.in_flight.add(request_id)
         try:
             answer = http.post(url, json=body, headers=headers)
-            self.asked.add(request_id)
             is_whole = "data: [DONE]" in answer.text if stream else bool(answer.json())
             if answer.status_code == 200 and is_whole:
                 self.whole.add(request_id)
@@ -68,16 +68,22 @@ class Load:
         return threads
 
 
+def gateways(appliance: Appliance) -> list[int]:
+    """The gateway's process, from the kernel, which answers sooner than `casemate status`."""
+    return [each.pid for each in appliance.processes() if "-m gateway serve" in each.command]
+
+
 def kill_once(appliance: Appliance, load: Load) -> None:
-    pid, had = appliance.pid_of("gateway"), len(load.whole)
+    had = len(load.whole)
     wait_until(lambda: len(load.whole) >= had + 3, BACK_WITHIN_S)
+    (pid,) = gateways(appliance)
     load.caught |= set(load.in_flight)
     os.kill(pid, signal.SIGKILL)
     load.caught |= set(load.in_flight)
-    wait_until(lambda: appliance.pid_of("gateway") not in {0, pid}, BACK_WITHIN_S)
+    wait_until(lambda: gateways(appliance) not in ([], [pid]), BACK_WITHIN_S)
 
 
-def events(appliance: Appliance) -> list[dict[str, Any]]:
+def events(appliance: Appliance, mark: str) -> list[dict[str, Any]]:
     """All events of the load, from the instance."""
     found: list[dict[str, Any]] = []
     headers = {"PRIVATE-TOKEN": appliance.personal_token()}
@@ -87,7 +93,7 @@ def events(appliance: Appliance) -> list[dict[str, Any]]:
             url, headers=headers, params={"page": page, "per_page": 100}, trust_env=False
         )
         assert answer.status_code == 200, answer.text
-        found += [each for each in answer.json() if each["request_id"].startswith("load-")]
+        found += [each for each in answer.json() if each["request_id"].startswith(mark)]
         if not answer.headers["x-next-page"]:
             return found
         page += 1
@@ -117,7 +123,7 @@ def test_every_answered_call_is_counted_once_though_the_gateway_is_killed(
             thread.join()
     wait_until(lambda: pending(appliance) == 0, SHIPPED_WITHIN_S)
 
-    told = events(appliance)
+    told = events(appliance, load.mark)
     ids = Counter(event["event_id"] for event in told)
     assert max(ids.values()) == 1
     answered = Counter(e["request_id"] for e in told if e["outcome"] == "answered")
