@@ -62,6 +62,16 @@ def test_status_logs_and_questions_work_as_for_processes(appliance: ContainerApp
     assert "gateway_started" in logs.stdout
 
 
+def test_a_demonstration_is_licensed_and_marked_as_for_processes(
+    appliance: ContainerAppliance,
+) -> None:
+    assert appliance.told["is_demo_licence"]
+    assert "DEMO LICENCE" in appliance.casemate("status").stdout
+    assert json.loads(appliance.casemate("setup", "--json").stdout)["verdict"] == "permitted"
+    verified = appliance.casemate("audit", "verify", "--database")
+    assert (verified.returncode, json.loads(verified.stdout)["intact"]) == (0, True)
+
+
 def test_nothing_gets_out_of_the_real_containers(
     appliance: ContainerAppliance, outside: Outside, host_service: HostService
 ) -> None:
