@@ -18,6 +18,7 @@ DEFAULT_PER_PAGE = 20
 MAX_PER_PAGE = 100
 # An offset beyond PostgreSQL's bigint would be a fault of the database, not of the caller.
 MAX_PAGE = 1_000_000
+MAX_POSITION = MAX_PAGE * MAX_PER_PAGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,77 @@ class Slice(Generic[T]):
 
 def cut(session: Session, query: SelectOfScalar[T], page: Page) -> Slice[T]:
     """Reads one page of what `query`, which must be ordered, finds."""
-    counted = select(func.count()).select_from(query.order_by(None).subquery())
-    total = session.exec(counted).one()
+    total = _count(session, query)
     found = session.exec(query.offset((page.number - 1) * page.size).limit(page.size)).all()
     return Slice(items=found, page=page, total=total)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Which part of a list is asked for, from a place in it; `after` and `before` are outside."""
+
+    first: int | None = None
+    after: int | None = None
+    last: int | None = None
+    before: int | None = None
+
+    @classmethod
+    def asked(
+        cls, *, first: int | None, after: int | None, last: int | None, before: int | None
+    ) -> "Span":
+        """The part a caller asks for; of a longer one only the longest page is meant.
+
+        Raises:
+            InvalidFieldsError: a negative length, or both ends of the list at once.
+        """
+        problems = {
+            name: "must be at least 0"
+            for name, length in (("first", first), ("last", last))
+            if length is not None and length < 0
+        }
+        if first is not None and last is not None:
+            problems["last"] = "leave it out where `first` is given"
+        if problems:
+            raise InvalidFieldsError(problems)
+        return cls(first=first, after=after, last=last, before=before)
+
+    def bounds(self, total: int) -> tuple[int, int]:
+        """Where the part begins, and the place after its end, in a list of `total` items."""
+        start = 0 if self.after is None else min(self.after + 1, total)
+        end = total if self.before is None else max(start, min(self.before, total))
+        if self.last is not None:
+            return max(start, end - min(self.last, MAX_PER_PAGE)), end
+        length = MAX_PER_PAGE if self.first is None else min(self.first, MAX_PER_PAGE)
+        return start, min(end, start + length)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch(Generic[T]):
+    """A part of a list that has `total` items; `start` counts from 0."""
+
+    items: Sequence[T]
+    start: int
+    total: int
+
+    @property
+    def has_previous(self) -> bool:
+        """Whether there is something before it."""
+        return self.start > 0
+
+    @property
+    def has_next(self) -> bool:
+        """Whether there is something behind it."""
+        return self.start + len(self.items) < self.total
+
+
+def cut_span(session: Session, query: SelectOfScalar[T], span: Span) -> Stretch[T]:
+    """Reads the part that `span` means of what `query`, which must be ordered, finds."""
+    total = _count(session, query)
+    start, end = span.bounds(total)
+    found = session.exec(query.offset(start).limit(end - start)).all()
+    return Stretch(items=found, start=start, total=total)
+
+
+def _count(session: Session, query: SelectOfScalar[T]) -> int:
+    counted = select(func.count()).select_from(query.order_by(None).subquery())
+    return session.exec(counted).one()
