@@ -1,0 +1,1 @@
+"""What every concept's graphql.py is written with: who asks, global ids, connections."""

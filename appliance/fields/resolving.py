@@ -1,0 +1,82 @@
+"""What a field is resolved with: who asks and when, and the transaction it reads or writes in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeVar, cast
+
+import strawberry
+from anyio import from_thread
+from graphql import OperationType
+from strawberry.extensions import FieldExtension
+
+from appliance.accounts.rules import Access, Caller, check_access
+from appliance.storage.engine import Db, Session
+
+T = TypeVar("T")
+Resolver = TypeVar("Resolver", bound=Callable[..., Any])
+
+# What present gateways say of a model; the room that knows lies above those that ask.
+ReadState = Callable[[Session, str, datetime], Literal["ready", "unreachable"] | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """One operation, resolved in a worker thread.
+
+    `session` is the one that all of a query reads in, so that its parts fit each other; None in
+    a mutation, each field of which is a transaction of its own.
+    """
+
+    caller: Caller
+    now: datetime
+    version: str
+    read_state: ReadState
+    db: Db
+    session: Session | None
+
+    def read(self, work: Callable[[Session], T]) -> T:
+        """Reads, in the query's session or in one that sees what the mutation has written."""
+        if self.session is not None:
+            return work(self.session)
+        return from_thread.run(self.db.read, work)
+
+    def write(self, work: Callable[[Session], T]) -> T:
+        """Commits what `work` writes; only for fields of mutations."""
+        return from_thread.run(self.db.write, work)
+
+
+Info = strawberry.Info[Context, None]
+
+
+class Needs(FieldExtension):
+    """Whom a field of the query or mutation is open to; each of them states exactly one."""
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+
+    def resolve(
+        self, next_: Callable[..., Any], source: Any, info: strawberry.Info, **arguments: Any
+    ) -> Any:
+        """Resolves the field for who may.
+
+        Raises:
+            InsufficientScopeError, AdminNeededError: see `check_access`.
+        """
+        is_read = info.operation.operation is OperationType.QUERY
+        check_access(info.context.caller, self.access, is_read=is_read)
+        return next_(source, info, **arguments)
+
+
+def field(*, description: str, access: Access | None = None) -> Callable[[Resolver], Resolver]:
+    """Makes a method a field; `access` is for those of the query."""
+    extensions: list[FieldExtension] = [] if access is None else [Needs(access)]
+    made = strawberry.field(description=description, extensions=extensions)
+    # The library gives the decorator no type, which would take its method's away.
+    return cast("Callable[[Resolver], Resolver]", made)
+
+
+def mutation(*, description: str, access: Access) -> Callable[[Resolver], Resolver]:
+    """Makes a method a field of the mutation."""
+    made = strawberry.mutation(description=description, extensions=[Needs(access)])
+    return cast("Callable[[Resolver], Resolver]", made)
