@@ -1,6 +1,6 @@
 """What can go wrong with licences, the keys behind them, purchases and seats."""
 
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, NotFoundError
 
 
 class LicenceError(ApplianceError):
@@ -189,3 +189,10 @@ class SeatNeedsMembershipError(SeatError):
             f"{username} is no member of the group {namespace}, to which this purchase belongs; "
             "add the user to the group first."
         )
+
+
+class SeatNotFoundError(NotFoundError):
+    """A user without a seat, from whom none can be taken."""
+
+    def __init__(self) -> None:
+        super().__init__(what="Seat")

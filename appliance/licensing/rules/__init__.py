@@ -7,6 +7,7 @@ from appliance.licensing.rules.advice import (
     limit_warning,
     replaced_warning,
 )
+from appliance.licensing.rules.candidates import Candidate, Order, Search
 from appliance.licensing.rules.files import (
     AddOnLine,
     Authority,
@@ -40,6 +41,7 @@ from appliance.licensing.rules.purchases import (
 __all__ = [
     "AddOnLine",
     "Authority",
+    "Candidate",
     "Document",
     "Grant",
     "Holding",
@@ -47,7 +49,9 @@ __all__ = [
     "Licence",
     "LicenceFile",
     "Line",
+    "Order",
     "Purchase",
+    "Search",
     "Seat",
     "State",
     "authority_of",

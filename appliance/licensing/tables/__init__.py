@@ -1,5 +1,6 @@
 """The rows of licensing and the queries on them."""
 
+from appliance.licensing.tables.candidates import active_user_ids, last_active, purchases_by_user
 from appliance.licensing.tables.licences import (
     add_item,
     add_licence,
@@ -31,6 +32,7 @@ from appliance.licensing.tables.seats import (
 )
 
 __all__ = [
+    "active_user_ids",
     "add_item",
     "add_licence",
     "add_seats",
@@ -42,12 +44,14 @@ __all__ = [
     "is_any_owned_by_a_group",
     "is_known_authority",
     "is_known_text",
+    "last_active",
     "latest_time",
     "licence_row",
     "licence_row_of",
     "licences",
     "note_time",
     "purchase_of",
+    "purchases_by_user",
     "purchases_of",
     "remove_seats",
     "seat_page",

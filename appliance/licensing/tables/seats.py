@@ -46,7 +46,7 @@ def hold_seats(session: Session) -> None:
         session.execute(text("LOCK TABLE seats IN SHARE ROW EXCLUSIVE MODE"))
 
 
-def _is_void(seat: Any) -> ColumnElement[bool]:
+def is_void(seat: Any) -> ColumnElement[bool]:
     """A condition on a seat: its user is blocked, or was since it was given."""
     # The foreign key binds the two tables; there is no other door to another concept's rows.
     users = Row.metadata.tables["users"]
@@ -58,7 +58,7 @@ def count_seats(session: Session, purchase_ids: Collection[int]) -> dict[int, in
     """How many seats of each purchase are given."""
     query = (
         select(SeatRow.purchase_id, func.count())
-        .where(col(SeatRow.purchase_id).in_(purchase_ids), ~_is_void(SeatRow))
+        .where(col(SeatRow.purchase_id).in_(purchase_ids), ~is_void(SeatRow))
         .group_by(col(SeatRow.purchase_id))
     )
     counted = dict(session.exec(query).all())
@@ -72,7 +72,7 @@ def _seats_and_totals() -> Any:
     total = (
         select(func.count()).where(col(other.purchase_id) == SeatRow.purchase_id).scalar_subquery()
     )
-    return select(SeatRow, total).where(~_is_void(SeatRow)).order_by(col(SeatRow.id))
+    return select(SeatRow, total).where(~is_void(SeatRow)).order_by(col(SeatRow.id))
 
 
 def seats_of(
@@ -95,14 +95,14 @@ def _count_older(session: Session, seat: SeatRow) -> int:
     query = select(func.count()).where(
         col(SeatRow.purchase_id) == seat.purchase_id, col(SeatRow.id) < seat.id
     )
-    return session.exec(query.where(~_is_void(SeatRow))).one()
+    return session.exec(query.where(~is_void(SeatRow))).one()
 
 
 def seat_page(session: Session, purchase_id: int, page: Page, *, quantity: int) -> Slice[Seat]:
     """A page of a purchase's seats, oldest first."""
     query = (
         select(SeatRow)
-        .where(SeatRow.purchase_id == purchase_id, ~_is_void(SeatRow))
+        .where(SeatRow.purchase_id == purchase_id, ~is_void(SeatRow))
         .order_by(col(SeatRow.id))
     )
     rows = cut(session, query, page)
@@ -127,7 +127,7 @@ def _seat_of(row: SeatRow, *, older: int, quantity: int) -> Seat:
 
 def drop_void_seats(session: Session, purchase_id: int) -> list[int]:
     """Removes the seats of blocked users; whose they were."""
-    query = select(SeatRow).where(SeatRow.purchase_id == purchase_id, _is_void(SeatRow))
+    query = select(SeatRow).where(SeatRow.purchase_id == purchase_id, is_void(SeatRow))
     rows = session.exec(query).all()
     for row in rows:
         session.delete(row)

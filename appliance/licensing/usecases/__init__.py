@@ -1,5 +1,6 @@
 """What people, the set-up and timers do with licences, purchases and seats."""
 
+from appliance.licensing.usecases.candidates import candidates, find_candidates
 from appliance.licensing.usecases.clock import clock_warning, licence_clock, note_time, reset_clock
 from appliance.licensing.usecases.licences import (
     LicenceReport,
@@ -36,9 +37,11 @@ __all__ = [
     "Report",
     "add_licence",
     "assigned_quantity",
+    "candidates",
     "change_authority",
     "check_may_read",
     "clock_warning",
+    "find_candidates",
     "get_purchase",
     "give_seats",
     "grant_of",

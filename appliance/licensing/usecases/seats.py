@@ -7,11 +7,11 @@ from appliance.accounts.rules import User
 from appliance.accounts.usecases import get_user, raise_generation
 from appliance.audit.rules import Actor, Target
 from appliance.audit.usecases import record
-from appliance.errors import NotFoundError
 from appliance.licensing import rules, tables
 from appliance.licensing.errors import (
     NoSeatLeftError,
     SeatNeedsMembershipError,
+    SeatNotFoundError,
     SeatNotNeededError,
     SeatUserBlockedError,
 )
@@ -85,12 +85,13 @@ def take_seats(
     """Takes the seat of each of the users, or of none of them.
 
     Raises:
-        NotFoundError: no such purchase, or a user without a seat in it.
+        NotFoundError: no such purchase.
+        SeatNotFoundError: a user without a seat in it.
     """
     tables.hold_seats(session)
     purchase = get_purchase(session, purchase_id)
     if set(user_ids) - tables.users_with_seats(session, purchase.id, user_ids):
-        raise NotFoundError(what="Seat")
+        raise SeatNotFoundError
     taken = list(dict.fromkeys(user_ids))
     tables.remove_seats(session, purchase.id, taken)
     _tell(session, purchase, taken, actor=actor, change="taken", now=now)
