@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -37,6 +38,10 @@ RSA_BITS = 2048
 RSA_EXPONENT = 65537
 KEY_SET_MAX_AGE_S = 60
 ENABLED_FLAGS = "X-Gitlab-Enabled-Feature-Flags"
+# What the gateway asks for on the routes of each.
+CHAT = "duo_chat"
+CODE_SUGGESTIONS = frozenset({"complete_code", "generate_code"})
+CHAT_CONTEXT = re.compile("include_.+_context")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +131,21 @@ def effective(
 def _guarded(definition: Definition, catalog: Catalog) -> frozenset[str]:
     features = (catalog.features[name] for name in definition.features)
     return frozenset(each for feature in features for each in feature.unit_primitives)
+
+
+def is_chat_open(grant: Grant) -> bool:
+    """Whether the grant opens chat, and entitles to somebody's models at all."""
+    return CHAT in grant.scopes and bool(grant.providers)
+
+
+def are_suggestions_open(grant: Grant) -> bool:
+    """Whether the grant opens code suggestions, and entitles to somebody's models at all."""
+    return bool(grant.scopes & CODE_SUGGESTIONS) and bool(grant.providers)
+
+
+def chat_contexts(grant: Grant) -> list[str]:
+    """What may be added to a question in chat, by the unit primitive of each kind; sorted."""
+    return sorted(scope for scope in grant.scopes if CHAT_CONTEXT.fullmatch(scope))
 
 
 def global_user_id(key: bytes, *, instance_id: str, user_id: int) -> str:
