@@ -67,6 +67,7 @@ from appliance.gateway_feed.errors import (
     ReportRefusedError,
 )
 from appliance.gateway_feed.usecases import state_of_model
+from appliance.graphql import rest as graphql
 from appliance.licensing import jobs as licensing_jobs
 from appliance.licensing import rest as licensing
 from appliance.licensing.errors import (
@@ -148,6 +149,7 @@ HANDLERS = [
     *self_hosted_models.handlers,
     *explanations.handlers,
     *usage.handlers,
+    *graphql.handlers,
     *gateway_feed.handlers,
     *console.handlers,
     *console_pages.handlers,

@@ -6,7 +6,13 @@ Vulture reads this file as if it were a use of each.
 import appliance
 from appliance import settings as instance_settings
 from appliance.console import rules as console
+from appliance.explanations import graphql as explanations
+from appliance.feature_flags import graphql as feature_flags
+from appliance.fields import connections
 from appliance.gateway_feed import tables as gateway_feed
+from appliance.graphql import schema
+from appliance.licensing.graphql import mutations as seat_mutations
+from appliance.licensing.graphql import values as purchases
 from appliance.licensing.rules import files as licence_files
 from appliance.licensing.tables import rows as licensing
 from appliance.namespaces.rules import AccessLevel
@@ -65,6 +71,29 @@ _ = [
     # A person calls them from the command line.
     cli.down,
     models.remove,
+    # Fields and members of the GraphQL schema; clients read and name them.
+    connections.PageInfo.has_next_page,
+    connections.PageInfo.has_previous_page,
+    connections.PageInfo.start_cursor,
+    connections.PageInfo.end_cursor,
+    lambda found: (found.edges, found.page_info),
+    explanations.Verdict.PERMITTED,
+    explanations.CheckState.PASSED,
+    explanations.CheckState.NOT_REACHED,
+    feature_flags.FeatureFlag.enabled,
+    feature_flags.Metadata.revision,
+    feature_flags.Metadata.enterprise,
+    purchases.UserSort.ID_DESC,
+    purchases.UserSort.NAME_ASC,
+    purchases.UserSort.NAME_DESC,
+    purchases.UserSort.LAST_ACTIVITY_ON_ASC,
+    purchases.UserSort.LAST_ACTIVITY_ON_DESC,
+    purchases.AddOnPurchase.purchased_quantity,
+    purchases.UserAddOnAssignment.add_on_purchase,
+    purchases.AddOnUser.public_email,
+    purchases.AddOnUser.last_activity_on,
+    seat_mutations.UserAddOnAssignmentCreatePayload.add_on_purchase,
+    schema.Schema.process_errors,
     # Imported for the metadata that migrations are compared with.
     appliance,
     # Read by templates, by the library that fills settings, and by whoever looks into the database.

@@ -22,6 +22,7 @@ from appliance.storage.engine import Db, database_url
 from appliance.storage.migrations import migrate
 from appliance.storage.sealing import Sealer
 from tests.fakes.postgres import NoPostgresError, running_server
+from tests.graphql_asker import Asker
 from tests.instance_builders import NOW, GatewayKeys, SetClock, some_answers
 
 BACKENDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
@@ -170,3 +171,9 @@ async def server(filled: FilledHome) -> AsyncIterator[Server]:
     app = create_app(filled.settings(), clock=clock)
     async with AsyncTestClient(app) as client:
         yield Server(app, client, clock, filled)
+
+
+@pytest.fixture
+def asker(server: Server) -> Asker:
+    """Who asks the server in GraphQL, and buys there."""
+    return Asker(server)

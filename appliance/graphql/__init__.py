@@ -1,0 +1,1 @@
+"""GraphQL: one schema of what the concepts export, and the one address that answers it."""
