@@ -64,8 +64,10 @@ class InstanceSurface(Surface):
     def found(self, path: str) -> object:
         if path == EXPLAINED:
             failed = {"name": "licence", "state": "failed", "sentence": "Nothing is bought."}
-            refused = {"verdict": "refused", "code": "feature_not_granted", "checks": [failed]}
-            return refused if wish("unlicensed") else {"verdict": "permitted", "code": None}
+            code = wish("explained") or "feature_not_granted"
+            refused = {"verdict": "refused", "code": code, "checks": [failed]}
+            is_refused = wish("unlicensed") or wish("explained")
+            return refused if is_refused else {"verdict": "permitted", "code": None}
         if path == PURCHASES:
             return [{"is_demo": not wish("unlicensed"), "purchased_quantity": 10}]
         return list(self.models)

@@ -29,3 +29,10 @@ def test_who_may_not_is_told_why_and_nothing_is_asked(
     wish(unlicensed=True, gateway_refuses="would fail")
     asked = ask_first(parts_running, config, "m", display=display)
     assert (asked.answer, asked.refusal) == (None, "Nothing is bought.")
+
+
+def test_a_model_that_is_not_there_yet_is_asked_all_the_same(
+    parts_running: Places, config: Config, display: Display, wish: Callable[..., None]
+) -> None:
+    wish(explained="model_unavailable")
+    assert ask_first(parts_running, config, "m", display=display).answer
