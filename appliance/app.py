@@ -4,19 +4,15 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import structlog
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from litestar import Litestar, Request
+from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
-from litestar.exceptions import HTTPException, ValidationException
 from litestar.params import FromQuery
 from litestar.plugins.jinja import JinjaTemplateEngine
-from litestar.response import Response
 from litestar.routes import HTTPRoute
 from litestar.template import TemplateConfig
 from prometheus_client import CollectorRegistry
@@ -33,61 +29,36 @@ import appliance.resources.tables
 import appliance.self_hosted_models.tables
 import appliance.usage.tables  # noqa: F401  # all tables, for the metadata
 from appliance.access_tokens import rest as access_tokens
-from appliance.access_tokens.errors import NoSigningKeyError
 from appliance.access_tokens.usecases import Minter
 from appliance.accounts import rest as accounts
-from appliance.accounts.errors import (
-    LastAdminError,
-    TakenError,
-    UnauthorizedError,
-    UserBlockedError,
-)
 from appliance.accounts.rest import note_refusal, provide_caller, require_access
 from appliance.accounts.rules import Access
+from appliance.answers import ANSWERS
 from appliance.audit import rest as audit
 from appliance.console import pages as console_pages
 from appliance.console import rest as console
 from appliance.errors import (
     ApplianceError,
-    ConflictError,
-    ForbiddenError,
-    InvalidFieldsError,
-    NotFoundError,
 )
 from appliance.explanations import jobs as explanation_jobs
 from appliance.explanations import rest as explanations
 from appliance.feature_flags import rest as feature_flags
 from appliance.gateway_feed import jobs as feed_jobs
 from appliance.gateway_feed import rest as gateway_feed
-from appliance.gateway_feed.errors import (
-    AssertionRefusedError,
-    BatchRefusedError,
-    GatewayKeyInvalidError,
-    NoFeedKeyError,
-    ReportRefusedError,
-)
 from appliance.gateway_feed.usecases import state_of_model
 from appliance.graphql import rest as graphql
 from appliance.licensing import jobs as licensing_jobs
 from appliance.licensing import rest as licensing
-from appliance.licensing.errors import (
-    AuthorityPinnedError,
-    LicenceError,
-    LicenceTakenError,
-    SeatError,
-)
 from appliance.namespaces import rest as namespaces
 from appliance.observation import Observation
 from appliance.resources import rest as resources
 from appliance.resources.usecases import follow_group, visible_project
 from appliance.self_hosted_models import rest as self_hosted_models
-from appliance.self_hosted_models.errors import EndpointNotAllowedError, RefTakenError
 from appliance.self_hosted_models.rules import checked_endpoint
 from appliance.self_hosted_models.usecases import resolve
 from appliance.settings import Settings
 from appliance.slashes import EscapedSlashes
 from appliance.storage.engine import (
-    DatabaseUnavailableError,
     Db,
     database_url,
     with_password,
@@ -105,39 +76,6 @@ from gateway.contract.catalog import load_catalog
 
 MAX_BODY_BYTES = 1024 * 1024
 
-# What cannot happen to a request, only to a start or a command, is missing here: 500.
-PROBLEMS: dict[type[ApplianceError], HTTPStatus] = {
-    InvalidFieldsError: HTTPStatus.BAD_REQUEST,
-    EndpointNotAllowedError: HTTPStatus.BAD_REQUEST,
-    LastAdminError: HTTPStatus.BAD_REQUEST,
-    ReportRefusedError: HTTPStatus.BAD_REQUEST,
-    BatchRefusedError: HTTPStatus.BAD_REQUEST,
-    GatewayKeyInvalidError: HTTPStatus.BAD_REQUEST,
-    LicenceError: HTTPStatus.BAD_REQUEST,
-    UnauthorizedError: HTTPStatus.UNAUTHORIZED,
-    AssertionRefusedError: HTTPStatus.UNAUTHORIZED,
-    ForbiddenError: HTTPStatus.FORBIDDEN,
-    UserBlockedError: HTTPStatus.FORBIDDEN,
-    NotFoundError: HTTPStatus.NOT_FOUND,
-    TakenError: HTTPStatus.CONFLICT,
-    RefTakenError: HTTPStatus.CONFLICT,
-    ConflictError: HTTPStatus.CONFLICT,
-    LicenceTakenError: HTTPStatus.CONFLICT,
-    AuthorityPinnedError: HTTPStatus.CONFLICT,
-    SeatError: HTTPStatus.CONFLICT,
-    DatabaseUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
-    NoSigningKeyError: HTTPStatus.SERVICE_UNAVAILABLE,
-    NoFeedKeyError: HTTPStatus.SERVICE_UNAVAILABLE,
-}
-# The codes of what Litestar itself refuses.
-FRAMEWORK_CODES = {
-    HTTPStatus.BAD_REQUEST: "invalid_request",
-    HTTPStatus.NOT_FOUND: "not_found",
-    HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "request_too_large",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
-}
-
 HANDLERS = [
     *audit.handlers(Access.ADMIN),
     *accounts.handlers,
@@ -154,10 +92,6 @@ HANDLERS = [
     *console.handlers,
     *console_pages.handlers,
 ]
-
-UNREADABLE = "The request cannot be read: the body must be a JSON object in UTF-8."
-
-_log = structlog.get_logger()
 
 
 class RouteWithoutAccessError(ApplianceError):
@@ -258,12 +192,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         dependencies={name: _given(value) for name, value in values.items()} | _OF_THE_REQUEST,
         guards=[require_access],
         after_exception=[note_refusal],
-        exception_handlers={
-            ApplianceError: _answer_problem,
-            HTTPException: _answer_framework_problem,
-            UnicodeDecodeError: _answer_unreadable,
-            Exception: _answer_fault,
-        },
+        exception_handlers=ANSWERS,
         template_config=TemplateConfig(instance=_template_engine()),
         state=State({"db": instance.db, "clock": clock, "registry": registry}),
         request_max_body_size=MAX_BODY_BYTES,
@@ -326,65 +255,3 @@ def _check_every_route_states_its_access(app: Litestar) -> None:
             is_generated = getattr(handler, "http_methods", None) == {"OPTIONS"}
             if not is_generated and not isinstance(handler.opt.get("access"), Access):
                 raise RouteWithoutAccessError(route.path)
-
-
-def status_of(error: ApplianceError) -> HTTPStatus:
-    """The HTTP status of an error: that of the nearest class in the table."""
-    for kind in type(error).__mro__:
-        if kind in PROBLEMS:
-            return PROBLEMS[kind]
-    return HTTPStatus.INTERNAL_SERVER_ERROR
-
-
-def _answer_problem(_: Request[Any, Any, Any], error: ApplianceError) -> Response[dict[str, Any]]:
-    status = status_of(error)
-    reason = getattr(error, "reason", None)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        _log.error("request_failed", code=error.code, exc_info=error)
-    else:
-        _log.info("request_refused", code=error.code, reason=reason)
-    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _problem(status, "500 Internal Server Error", ApplianceError.code)
-    answer = _problem(status, str(error), error.code)
-    if isinstance(error, InvalidFieldsError):
-        answer.content["errors"] = error.fields
-    if status is HTTPStatus.UNAUTHORIZED:
-        answer.headers["www-authenticate"] = "Bearer"
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        answer.headers["retry-after"] = "1"
-    return answer
-
-
-def _answer_framework_problem(
-    request: Request[Any, Any, Any], error: HTTPException
-) -> Response[dict[str, Any]]:
-    if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _answer_fault(request, error)
-    if isinstance(error, ValidationException) and isinstance(error.extra, list):
-        fields = {each.get("key") or "body": each["message"] for each in error.extra}
-        # What Litestar says when there is no body at all.
-        fields = {"body": "is required"} if fields == {"data": "'data'"} else fields
-        return _answer_problem(request, InvalidFieldsError(fields))
-    status = HTTPStatus(error.status_code)
-    code = FRAMEWORK_CODES.get(status, "invalid_request")
-    sentence = UNREADABLE if status is HTTPStatus.BAD_REQUEST else f"{status} {status.phrase}"
-    answer = _problem(status, sentence, code)
-    answer.headers.update(error.headers or {})
-    return answer
-
-
-def _answer_unreadable(_: Request[Any, Any, Any], __: Exception) -> Response[dict[str, Any]]:
-    # Litestar lets this one through when a body is not UTF-8.
-    status = HTTPStatus.BAD_REQUEST
-    return _problem(status, UNREADABLE, FRAMEWORK_CODES[status])
-
-
-def _answer_fault(_: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
-    _log.error("request_failed", code=ApplianceError.code, exc_info=error)
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
-    return _problem(status, "500 Internal Server Error", ApplianceError.code)
-
-
-def _problem(status: HTTPStatus, message: str, code: str) -> Response[dict[str, Any]]:
-    body = {"message": message, "code": code}
-    return Response(body, status_code=status.value, media_type="application/json")
