@@ -12,6 +12,8 @@ from appliance.access_tokens.rules import (
     Origin,
     Standing,
     Subject,
+    are_suggestions_open,
+    chat_contexts,
     client_headers,
     direct_claims,
     discovery_document,
@@ -20,6 +22,7 @@ from appliance.access_tokens.rules import (
     generate_key,
     global_user_id,
     guards,
+    is_chat_open,
     matches_entity_tag,
     private_bytes,
     private_key,
@@ -206,3 +209,29 @@ def test_bodies_that_differ_have_different_tags() -> None:
 def test_an_access_token_does_not_show_its_text() -> None:
     token = AccessToken(text="canary", expires_at=NOW + timedelta(minutes=1), headers={})
     assert "canary" not in repr(token)
+
+
+@pytest.mark.parametrize(
+    ("scopes", "providers", "is_open"),
+    [
+        ({"duo_chat"}, {"shm"}, (True, False)),
+        ({"duo_chat"}, set(), (False, False)),
+        ({"complete_code"}, {"duo"}, (False, True)),
+        ({"generate_code"}, {"duo"}, (False, True)),
+        ({"generate_code", "duo_chat"}, set(), (False, False)),
+        ({"explain_code"}, {"duo"}, (False, False)),
+    ],
+)
+def test_a_feature_is_open_with_its_scope_and_anybodys_models(
+    scopes: set[str], providers: set[str], is_open: tuple[bool, bool]
+) -> None:
+    grant = replace(GRANT, scopes=frozenset(scopes), providers=frozenset(providers))
+    assert (is_chat_open(grant), are_suggestions_open(grant)) == is_open
+
+
+def test_what_may_be_added_in_chat_is_named_by_its_unit_primitive() -> None:
+    scopes = {"include_b_context", "include_a_context", "duo_chat", "include_context", "include_x"}
+    assert chat_contexts(replace(GRANT, scopes=frozenset(scopes))) == [
+        "include_a_context",
+        "include_b_context",
+    ]
