@@ -217,3 +217,35 @@ async def test_many_ask_at_once(asker: Asker) -> None:
     wish = {"purchase": purchase_gid(asker.purchase()), "user": user_gid(ada)}
     asked = [asker.data(GIVE, **wish) for _ in range(12)] + [asker.data(ME) for _ in range(12)]
     assert len(await asyncio.gather(*asked)) == 24
+
+
+async def test_what_no_field_subscribes_to_is_an_error(asker: Asker) -> None:
+    error = await asker.error("subscription { currentUser { id } }")
+    assert "subscription" in error["message"]
+
+
+@pytest.mark.parametrize("escape", [r"\ud800", r"\u0000", r"\u202e"])
+async def test_texts_that_are_no_names_find_nothing(asker: Asker, escape: str) -> None:
+    query = "query ($n: String!) { featureFlagEnabled(name: $n) }"
+    body = f'{{"query": "{query}", "variables": {{"n": "{escape}"}}}}'
+    headers = {"content-type": "application/json"}
+    got = await asker.server.ask("POST", PATH, content=body, headers=headers)
+    refused = got.status_code == 400
+    assert refused or got.json() == {"data": {"featureFlagEnabled": False}}
+
+
+async def test_what_a_client_sends_for_itself_comes_back(asker: Asker) -> None:
+    asker.buy()
+    body = {
+        "query": GIVE.replace(
+            "userId: $user", 'userId: $user, clientMutationId: "\\u0000 é"'
+        ).replace("errors", "clientMutationId"),
+        "variables": {"purchase": purchase_gid(asker.purchase()), "user": user_gid(1)},
+    }
+    got = await asker.server.ask("POST", PATH, json=body)
+    assert got.json()["data"]["userAddOnAssignmentCreate"] == {"clientMutationId": "\0 é"}
+
+
+async def test_a_directive_that_is_not_offered_is_refused(asker: Asker) -> None:
+    error = await asker.error("{ ... @defer { currentUser { id } } }")
+    assert "defer" in error["message"]
