@@ -15,28 +15,12 @@ from appliance.storage.outbox import publish
 TOPIC = "feature_flag"
 
 
-def is_enabled(
-    session: Session, flag: str, *, user: User | None, namespaces: Sequence[int]
-) -> bool:
-    """Whether the flag is on for a user in a group, whose ids from the root down are given.
-
-    Raises:
-        NotFoundError: no such flag.
-    """
-    definition = get_definition(flag)
-    return rules.is_on(definition, tables.all_gates(session), _asker(user, namespaces))
-
-
 def enabled_flags(
     session: Session, *, user: User | None, namespaces: Sequence[int]
 ) -> frozenset[str]:
     """Every flag that is on for a user in a group, whose ids from the root down are given."""
-    asker = _asker(user, namespaces)
+    asker = Asker(user_id=user.id if user else None, namespaces=namespaces)
     return rules.on_flags(rules.load_definitions(), tables.all_gates(session), asker)
-
-
-def _asker(user: User | None, namespaces: Sequence[int]) -> Asker:
-    return Asker(user_id=user.id if user else None, namespaces=namespaces)
 
 
 def get_definition(flag: str) -> Definition:

@@ -28,11 +28,10 @@ def set_flag(db: Db, value: bool | int, *subjects: tuple[str, int]) -> None:
 
 def is_on(db: Db, user_id: int = 7, namespaces: tuple[int, ...] = ()) -> bool:
     user = a_user(id=user_id)
-    return db.read_blocking(
-        lambda session: usecases.is_enabled(
-            session, GLOBAL_SWITCH, user=user, namespaces=namespaces
-        )
+    on = db.read_blocking(
+        lambda session: usecases.enabled_flags(session, user=user, namespaces=namespaces)
     )
+    return GLOBAL_SWITCH in on
 
 
 def test_a_flag_is_switched_and_reset(db: Db) -> None:
@@ -74,6 +73,6 @@ def test_a_change_is_told_and_logged(db: Db) -> None:
 
 def test_an_unknown_flag_is_refused(db: Db) -> None:
     with pytest.raises(NotFoundError):
-        db.read_blocking(
-            lambda session: usecases.is_enabled(session, "nix", user=None, namespaces=())
+        db.write_blocking(
+            lambda session: usecases.reset_flag(session, "nix", actor=SYSTEM, now=NOW)
         )
