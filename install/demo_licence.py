@@ -73,7 +73,7 @@ def order(
     if shown["authority"] is None:
         key = _ensure_key(places)
         text = issue(places, str(shown["instance_id"]), lines_of(DEFAULT_ADD_ON, today=today))
-        words = ("--authority-key", key, "--demo", *FROM_INPUT, "--seat-for-admin", holder)
+        words = (_key(key), "--demo", *FROM_INPUT, "--seat-for-admin", holder)
         return Order(words=words, licence=text)
     return _renew(places, shown, today=today)
 
@@ -82,11 +82,16 @@ def _trust(key: str, shown: Mapping[str, Any]) -> Order | None:
     if shown["authority"] == licence_files.fingerprint_of(key):
         return None
     if shown["authority"] is None or shown["is_demo"]:
-        return Order(words=("--authority-key", key))
+        return Order(words=(_key(key),))
     return Order(
         warning=f"This appliance takes licences of {shown['authority']}, not of the authority that "
         "--licence-authority names; only `casemate licence authority change` goes over to another."
     )
+
+
+def _key(key: str) -> str:
+    # As one word: one key in 64 begins with a dash, and would be taken for an option.
+    return f"--authority-key={key}"
 
 
 def _renew(places: Places, shown: Mapping[str, Any], *, today: date) -> Order | None:

@@ -41,7 +41,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
 def test_all_is_made_once_and_then_left_as_it_is(
     authority: SigningAuthority, licence: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ("add", "--authority-key", authority.public, "--demo", "--file", str(licence))
+    words = ("add", f"--authority-key={authority.public}", "--demo", "--file", str(licence))
     first = run(capsys, *words, "--seat-for-admin", "admin")
     assert first["created"] == ["licence_authority", "licence", "seats"]
     assert (first["authority"], first["is_demo"]) == (authority.authority.fingerprint, True)
@@ -56,15 +56,24 @@ def test_an_authority_may_come_alone_and_stays(
 ) -> None:
     assert run(capsys, "show")["authority"] is None
     real = SigningAuthority()
-    assert run(capsys, "add", "--authority-key", real.public)["created"] == ["licence_authority"]
-    assert program.main(["licence", "add", "--authority-key", authority.public, "--demo"]) == 2
+    assert run(capsys, "add", f"--authority-key={real.public}")["created"] == ["licence_authority"]
+    assert program.main(["licence", "add", f"--authority-key={authority.public}", "--demo"]) == 2
     assert "licence_authority_pinned" in capsys.readouterr().err
+
+
+def test_a_key_that_begins_with_a_dash_is_taken_for_a_key(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    made = (SigningAuthority() for _ in range(10_000))
+    authority = next(each for each in made if each.public.startswith("-"))
+    found = run(capsys, "add", f"--authority-key={authority.public}")
+    assert found["authority"] == authority.authority.fingerprint
 
 
 def test_nothing_is_made_when_one_part_cannot_be(
     authority: SigningAuthority, licence: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["licence", "add", "--authority-key", authority.public, "--demo"]
+    words = ["licence", "add", f"--authority-key={authority.public}", "--demo"]
     for more in (["--file", str(licence), "--seat-for-admin", "nobody"], ["--file", "/no/file"]):
         assert program.main([*words, *more]) == 2
     capsys.readouterr()

@@ -168,8 +168,9 @@ def license_it(words: list[str], text: str, before: dict[str, Any]) -> dict[str,
     from install.licence_files import fingerprint_of, inspect  # noqa: PLC0415
 
     state: dict[str, Any] = {**before, "created": []}
-    if "--authority-key" in words:
-        key = words[words.index("--authority-key") + 1]
+    keys = [word for word in words if word.startswith("--authority-key=")]
+    if keys:
+        key = keys[0].partition("=")[2]
         state |= {"authority": fingerprint_of(key), "is_demo": "--demo" in words}
         state["created"].append("licence_authority")
     if "--file" in words:

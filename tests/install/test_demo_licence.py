@@ -38,8 +38,10 @@ def licensed(places: Places) -> dict[str, Any]:
 def test_a_new_home_orders_a_demonstration_with_a_seat_for_the_admin(places: Places) -> None:
     made = order(places, parts.UNLICENSED)
     assert made
-    assert made.words[2:] == ("--demo", "--file", "/dev/stdin", "--seat-for-admin", "admin")
-    checked = licence_files.inspect(made.licence, public_key=made.words[1])
+    option, _, key = made.words[0].partition("=")
+    assert option == "--authority-key"
+    assert made.words[1:] == ("--demo", "--file", "/dev/stdin", "--seat-for-admin", "admin")
+    checked = licence_files.inspect(made.licence, public_key=key)
     assert (checked.verdict, checked.document["instance_id"]) == ("good", parts.INSTANCE_ID)
     assert [
         (each["name"], each["quantity"], each["accompanies"]) for each in lines(made.licence)
@@ -117,7 +119,7 @@ def test_beside_a_real_authority_there_is_no_demonstration(places: Places) -> No
 def test_an_authority_of_one_s_own_is_trusted_in_its_place(
     places: Places, licensed: dict[str, Any]
 ) -> None:
-    wanted = Order(words=("--authority-key", OWN))
+    wanted = Order(words=(f"--authority-key={OWN}",))
     assert order(places, parts.UNLICENSED, licence_authority=OWN) == wanted
     assert order(places, licensed, licence_authority=OWN) == wanted
     trusted = {"authority": licence_files.fingerprint_of(OWN), "is_demo": False}
