@@ -1,6 +1,7 @@
 """What tests of every package use."""
 
 import logging
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,15 @@ def free_port() -> int:
 @pytest.fixture
 def another_free_port() -> int:
     return a_free_port()
+
+
+@pytest.fixture(autouse=True)
+def umask_as_before() -> Iterator[None]:
+    """A program run inside a test keeps the files that it makes to itself."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture(autouse=True)

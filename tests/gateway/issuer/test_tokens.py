@@ -15,7 +15,10 @@ from gateway.settings import Settings
 from tests.builders import KID, a_signing_key, a_token, base64url, some_claims
 from tests.gateway.conftest import RunningGateway, a_gateway
 
-NOW = int(time.time())
+
+def now_s() -> int:
+    """Read when it is needed: before this test others may have run for many minutes."""
+    return int(time.time())
 
 
 def an_unsigned_token() -> str:
@@ -53,8 +56,8 @@ BAD_TOKENS: dict[str, Callable[[], str]] = {
     "two parts": lambda: a_token().rpartition(".")[0],
     "cut signature": lambda: a_token()[:-20],
     "changed payload": with_changed_payload,
-    "expired": lambda: a_token(iat=NOW - 2000, nbf=NOW - 2000, exp=NOW - 1000),
-    "not yet valid": lambda: a_token(nbf=NOW + 600),
+    "expired": lambda: a_token(iat=now_s() - 2000, nbf=now_s() - 2000, exp=now_s() - 1000),
+    "not yet valid": lambda: a_token(nbf=now_s() + 600),
     "wrong audience": lambda: a_token(aud=["gitlab-duo-workflow-service"]),
     "audience as a number": lambda: a_token(aud=5),
     "wrong issuer": lambda: a_token(iss="http://other.test"),
@@ -140,7 +143,7 @@ async def test_a_remembered_token_still_expires(settings: Settings) -> None:
 
 
 async def test_a_clock_slightly_ahead_at_the_instance_is_forgiven(gateway: RunningGateway) -> None:
-    assert (await gateway.chat(a_token(nbf=NOW + 8, iat=NOW + 8))).status_code == 200
+    assert (await gateway.chat(a_token(nbf=now_s() + 8, iat=now_s() + 8))).status_code == 200
 
 
 async def test_an_instance_token_opens_no_model(gateway: RunningGateway) -> None:

@@ -25,7 +25,7 @@ EVERYTHING = sorted(load_catalog().unit_primitives)
 # Tokens that are none of ours, or are not good now.
 BAD_TOKENS: dict[str, dict[str, Any]] = {
     "expired": {"iat": NOW - 3600, "nbf": NOW - 3600, "exp": NOW - 1800},
-    "not yet": {"nbf": NOW + 1800, "exp": NOW + 3600},
+    "not yet": {"nbf": NOW + 86_400, "exp": NOW + 90_000},
     "another issuer": {"iss": "http://other.test"},
     "another audience": {"aud": ["gitlab-duo-workflow-service"]},
     "another instance": {"gitlab_instance_id": "99999999-2222-4333-8444-555555555555"},
