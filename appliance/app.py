@@ -23,6 +23,7 @@ import appliance.audit.tables
 import appliance.explanations.tables
 import appliance.feature_flags.tables
 import appliance.gateway_feed.tables
+import appliance.instance_settings.tables
 import appliance.licensing.tables
 import appliance.namespaces.tables
 import appliance.resources.tables

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from appliance.access_tokens.usecases import ensure_signing_key
 from appliance.accounts import usecases as accounts
-from appliance.accounts.rules import Profile, Scope, is_well_formed_pat
+from appliance.accounts.rules import Profile, Scope
 from appliance.app import open_database
 from appliance.audit.rules import SYSTEM
 from appliance.errors import ApplianceError, NotFoundError
@@ -28,6 +28,7 @@ from appliance.storage.sealing import (
     ensure_master_key_check,
     is_sealed,
 )
+from gateway.contract.introspection import is_well_formed_pat
 
 FIRST_PAT_NAME = "made at installation"
 

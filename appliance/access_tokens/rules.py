@@ -29,7 +29,7 @@ from gateway.contract import headers
 from gateway.contract.catalog import Catalog
 from gateway.contract.claims import ALGORITHM, AUDIENCE, Claims, Realm
 
-KeyState = Literal["next", "current", "retired"]
+KeyState = Literal["next", "current", "retired", "dead"]
 
 DIRECT_LIFETIME = timedelta(minutes=15)
 # What the real instance gives; a verifier's clock may be a little behind.

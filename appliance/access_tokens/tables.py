@@ -32,6 +32,9 @@ class SigningKeyRow(Row, table=True):
     public_e: str
     sealed_private_key: bytes
     created_at: datetime
+    # When it began to sign, and when it ended: retired, or dead.
+    signs_since: datetime | None = None
+    ended_at: datetime | None = None
 
 
 class GlobalUserIdRow(Row, table=True):

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import re
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -18,10 +17,10 @@ from appliance.accounts.errors import (
 )
 from appliance.audit.rules import Actor, user_actor
 from appliance.errors import InvalidFieldsError
+from gateway.contract.introspection import PAT_PREFIX, is_well_formed_pat, pat_checksum
 
 UserState = Literal["active", "blocked"]
 
-PAT_PREFIX = "casemate-pat-"
 PAT_RANDOM_BYTES = 20
 PAT_LIFETIME = timedelta(days=365)
 MAX_PAT_LIFETIME = timedelta(days=400)
@@ -33,7 +32,6 @@ MIN_PASSWORD_CHARS = 12
 MAX_PASSWORD_CHARS = 1024
 USERNAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_-])?")
 EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,189}")
-PAT = re.compile(re.escape(PAT_PREFIX) + r"([a-z2-7]{32})([0-9a-f]{8})")
 
 
 class Scope(StrEnum):
@@ -119,17 +117,7 @@ class Caller:
 def format_pat(random: bytes) -> str:
     """A personal access token of `PAT_RANDOM_BYTES` random bytes, with its checksum."""
     body = PAT_PREFIX + base64.b32encode(random).decode().lower()
-    return body + _checksum(body)
-
-
-def is_well_formed_pat(text: str) -> bool:
-    """Whether the checksum fits, so that only what we may have made is looked up."""
-    match = PAT.fullmatch(text)
-    return match is not None and _checksum(text[:-8]) == match[2]
-
-
-def _checksum(body: str) -> str:
-    return f"{zlib.crc32(body.encode()):08x}"
+    return body + pat_checksum(body)
 
 
 def pat_digest(text: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import cast
 
-from sqlalchemy import Column, ForeignKey, Integer, func
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, func
 from sqlmodel import Field, col, select, update
 
 from appliance.accounts.rules import PersonalAccessToken, Scope, User, UserState
@@ -55,6 +55,19 @@ class PersonalAccessTokenRow(Row, table=True):
     expires_on: date
     last_used_at: datetime | None = None
     is_revoked: bool = False
+
+
+class GrantEraRow(Row, table=True):
+    """The one row of the instance's own grant generation, for changes that concern everyone.
+
+    In milliseconds since the epoch, but never less than one more than before: after a restore it
+    is above all that was handed out.
+    """
+
+    __tablename__ = "grant_eras"
+
+    id: int = Field(primary_key=True)
+    era: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,10 @@ class GatewayRow(Row, table=True):
     reported_epoch: int | None = None
     reported_sequence: int | None = Field(default=None, sa_column=Column(BigInteger))
     reported_models: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSON))
+    reported_kids: list[str] | None = Field(default=None, sa_column=Column(JSON))
+    # How far its clock is ahead of ours, also of one that was refused for it.
+    clock_skew_ms: int | None = Field(default=None, sa_column=Column(BigInteger))
+    skew_measured_at: datetime | None = None
 
 
 class UsedAssertionRow(Row, table=True):

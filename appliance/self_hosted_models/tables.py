@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from sqlalchemy import JSON, Column
 from sqlmodel import Field, col, select
 
 from appliance.self_hosted_models.rules import SelfHostedModel, ref_key
@@ -28,6 +29,11 @@ class SelfHostedModelRow(Row, table=True):
     provider: str
     sealed_api_key: bytes | None = None
     is_local: bool = False
+    is_enabled: bool = True
+    # CIDRs of the clients that may use it; none: all.
+    allowed_networks: list[str] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]")
+    )
     created_at: datetime
     updated_at: datetime
 

@@ -18,6 +18,7 @@ from appliance.errors import ApplianceError
 
 __all__ = [
     "MAX_ID",
+    "PUBLISHED",
     "DatabasePasswordError",
     "DatabaseUnavailableError",
     "DatabaseUrlError",
@@ -43,6 +44,8 @@ RETRIED_STATES = {"40001", "40P01"}
 MAX_TRIES = 30
 # The largest number that an integer column holds on both databases.
 MAX_ID = 2**31 - 1
+# Set in a session's `info` by what others wait for.
+PUBLISHED = "published"
 
 
 class Row(SQLModel):
@@ -148,6 +151,7 @@ class Db:
     def __init__(self, url: URL, *, threads: int = 4) -> None:
         self.engine = plain_engine(url, pool_size=threads, max_overflow=0, pool_pre_ping=True)
         self._limiter = anyio.CapacityLimiter(threads)
+        self._watchers: list[Callable[[], None]] = []
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
@@ -158,6 +162,14 @@ class Db:
             self._reader = self.engine.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
+
+    def watch(self, tell: Callable[[], None]) -> Callable[[], None]:
+        """Calls `tell`, in any thread, after each commit here that others wait for.
+
+        The result ends that. What another process commits has to be looked for.
+        """
+        self._watchers.append(tell)
+        return lambda: self._watchers.remove(tell)
 
     async def write(self, work: Work[T]) -> T:
         """Runs `work` in a thread and commits what it wrote."""
@@ -195,7 +207,6 @@ class Db:
                 result = work(session)
                 if engine is self._writer:
                     session.commit()
-                return result
         except DBAPIError as cause:
             if getattr(cause.orig, "sqlstate", None) in RETRIED_STATES:
                 raise _LostRaceError from cause
@@ -204,6 +215,10 @@ class Db:
             raise
         except PoolTimeoutError as cause:
             raise DatabaseUnavailableError from cause
+        if session.info.get(PUBLISHED):
+            for tell in tuple(self._watchers):
+                tell()
+        return result
 
     def close(self) -> None:
         """Closes all connections."""

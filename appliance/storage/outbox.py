@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Column, Integer, func, text
 from sqlmodel import Field, col, delete, select
 
-from appliance.storage.engine import Row, Session
+from appliance.storage.engine import PUBLISHED, Row, Session
 
 # Any number, as long as nothing else in this database locks the same one.
 ORDER_LOCK = 0x0CA5E0B0
@@ -27,7 +27,7 @@ class OutboxRow(Row, table=True):
     )
     topic: str
     payload: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
-    created_at: datetime
+    created_at: datetime = Field(index=True)
 
 
 def publish(session: Session, topic: str, payload: Mapping[str, Any], *, now: datetime) -> None:
@@ -37,6 +37,7 @@ def publish(session: Session, topic: str, payload: Mapping[str, Any], *, now: da
     keep_order(session)
     session.add(OutboxRow(topic=topic, payload=dict(payload), created_at=now))
     session.flush()
+    session.info[PUBLISHED] = True
 
 
 def keep_order(session: Session) -> None:

@@ -8,9 +8,12 @@ class Code(StrEnum):
 
     INVALID_REQUEST = "invalid_request"
     INVALID_TOKEN = "invalid_token"  # noqa: S105  # an error code, not a credential
+    TOKEN_SUPERSEDED = "token_superseded"  # noqa: S105  # an error code, not a credential
     FEATURE_NOT_GRANTED = "feature_not_granted"
     PROVIDER_NOT_ENTITLED = "provider_not_entitled"
     NAMESPACE_NOT_GRANTED = "namespace_not_granted"
+    ADDRESS_NOT_ALLOWED = "address_not_allowed"
+    ISSUER_NOT_PERMITTED = "issuer_not_permitted"
     NOT_FOUND = "not_found"
     MODEL_NOT_FOUND = "model_not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
@@ -28,9 +31,12 @@ class Code(StrEnum):
 STATUS: dict[Code, int] = {
     Code.INVALID_REQUEST: 400,
     Code.INVALID_TOKEN: 401,
+    Code.TOKEN_SUPERSEDED: 401,
     Code.FEATURE_NOT_GRANTED: 403,
     Code.PROVIDER_NOT_ENTITLED: 403,
     Code.NAMESPACE_NOT_GRANTED: 403,
+    Code.ADDRESS_NOT_ALLOWED: 403,
+    Code.ISSUER_NOT_PERMITTED: 403,
     Code.NOT_FOUND: 404,
     Code.MODEL_NOT_FOUND: 404,
     Code.METHOD_NOT_ALLOWED: 405,

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from appliance.accounts.rules import is_well_formed_pat
 from appliance.errors import ApplianceError
 from appliance.first_contents import Answers, AnswersError, fill, read_answers
 from appliance.gateway_feed.rules import encode
 from appliance.self_hosted_models.errors import EndpointNotAllowedError
 from appliance.storage.sealing import MasterKeyMissingError, MasterKeyWrongError
+from gateway.contract.introspection import is_well_formed_pat
 from tests.appliance.conftest import FilledHome
 from tests.instance_builders import NOW, GatewayKeys, some_answers
 

@@ -25,13 +25,13 @@ from appliance.accounts.rules import (
     format_pat,
     grant_changes,
     is_active_admin,
-    is_well_formed_pat,
     pat_digest,
     presented_pat,
     stops_being_active_admin,
 )
 from appliance.audit.rules import user_actor
 from appliance.errors import InvalidFieldsError
+from gateway.contract.introspection import is_well_formed_pat
 from tests.instance_builders import NOW, a_caller, a_pat, a_user
 
 GOOD_PAT = format_pat(b"\x07" * 20)

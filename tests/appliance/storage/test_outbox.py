@@ -58,3 +58,13 @@ def test_old_changes_are_forgotten_but_never_the_newest(db: Db) -> None:
     assert _numbers(db) == numbers
     db.write_blocking(lambda session: forget(session, before=NOW + timedelta(seconds=1)))
     assert _numbers(db) == numbers[-1:]
+
+
+def test_a_commit_that_published_is_told_and_no_other(db: Db) -> None:
+    told: list[str] = []
+    stop = db.watch(lambda: told.append("told"))
+    db.write_blocking(lambda session: publish(session, "user", {"id": 1}, now=NOW))
+    db.read_blocking(last_sequence)
+    stop()
+    db.write_blocking(lambda session: publish(session, "user", {"id": 2}, now=NOW))
+    assert told == ["told"]
