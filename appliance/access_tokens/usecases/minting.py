@@ -1,6 +1,6 @@
-"""Mints access tokens, and publishes the keys that they are verified with."""
+"""Mints access tokens."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -8,23 +8,17 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from appliance.access_tokens import rules, tables
 from appliance.access_tokens.errors import NoSigningKeyError
-from appliance.access_tokens.rules import AccessToken, Origin, PublicKey, Standing, Subject
-from appliance.accounts.rules import Caller, User
+from appliance.access_tokens.rules import AccessToken, Origin, Subject
+from appliance.access_tokens.usecases.standings import standing
+from appliance.accounts.rules import Caller
 from appliance.accounts.usecases import all_user_ids
-from appliance.errors import NotFoundError
-from appliance.feature_flags.rules import load_definitions
-from appliance.feature_flags.usecases import enabled_flags
-from appliance.licensing.rules import Grant
-from appliance.licensing.usecases import grant_of, is_saas
+from appliance.licensing.usecases import is_saas
 from appliance.namespaces.rules import Namespace
-from appliance.namespaces.usecases import access_level, default_namespace, visible_namespace
 from appliance.storage.engine import Session
 from appliance.storage.identity import Identity
-from appliance.storage.outbox import publish
 from appliance.storage.sealing import Sealer
 from gateway.contract.catalog import Catalog
 
-TOPIC = "signing_key"
 SUBJECT_PURPOSE = "global user id"
 
 
@@ -123,55 +117,3 @@ class Minter:
             text = self._sealer.unseal(sealed.sealed_private_key, place)
             opened = self._opened = (sealed.kid, rules.private_key(text))
         return opened[1]
-
-
-def namespace_of_token(
-    session: Session, user: User, namespace_id: int | None, *, now: datetime
-) -> Namespace | None:
-    """The group that a user's token is for: the one asked for, else the user's default one.
-
-    Raises:
-        NotFoundError: no such group, or the user is no member of it.
-    """
-    if namespace_id is None:
-        return default_namespace(session, user, now=now)
-    found = visible_namespace(session, user, namespace_id, now=now)
-    if access_level(session, user, found, now=now) is None:
-        raise NotFoundError(what="Group")
-    return found
-
-
-def standing(
-    session: Session, user: User, *, namespace: Namespace | None, catalog: Catalog, now: datetime
-) -> Standing:
-    """What a user's token for that group, or for none, would say now."""
-    root = None if namespace is None else namespace.root_id
-    ancestry = () if namespace is None else namespace.ancestry
-    flags = enabled_flags(session, user=user, namespaces=ancestry)
-    bought = grant_of(session, user, root_namespace_id=root, catalog=catalog, now=now)
-    grant = rules.effective(bought, flags, catalog=catalog, definitions=load_definitions())
-    return Standing(grant=grant, flags=flags, namespace=namespace)
-
-
-def effective_grant(
-    session: Session, user: User, *, namespace: Namespace | None, catalog: Catalog, now: datetime
-) -> Grant:
-    """What was bought for the user in that group, less what flags have switched off."""
-    return standing(session, user, namespace=namespace, catalog=catalog, now=now).grant
-
-
-def published_keys(session: Session) -> Sequence[PublicKey]:
-    """The keys that a verifier must know: also those that sign soon, or signed until lately."""
-    return tables.public_keys(session)
-
-
-def ensure_signing_key(session: Session, sealer: Sealer, *, now: datetime) -> bool:
-    """Gives a new instance its first signing key; tells whether it did."""
-    if tables.current_key(session) is not None:
-        return False
-    key = rules.generate_key()
-    public = rules.public_half(key)
-    sealed = sealer.seal(rules.private_bytes(key), tables.place_of(public.kid))
-    tables.add_key(session, public, sealed, state="current", now=now)
-    publish(session, TOPIC, {"kid": public.kid, "change": "created"}, now=now)
-    return True
