@@ -11,13 +11,14 @@ from appliance.access_tokens.errors import NoSigningKeyError
 from appliance.access_tokens.rules import AccessToken, Origin, Subject
 from appliance.access_tokens.usecases.standings import standing
 from appliance.accounts.rules import Caller
-from appliance.accounts.usecases import all_user_ids
+from appliance.accounts.usecases import all_user_ids, grant_era
 from appliance.licensing.usecases import is_saas
 from appliance.namespaces.rules import Namespace
 from appliance.storage.engine import Session
 from appliance.storage.identity import Identity
 from appliance.storage.sealing import Sealer
 from gateway.contract.catalog import Catalog
+from gateway.contract.claims import Claims
 
 SUBJECT_PURPOSE = "global user id"
 
@@ -55,26 +56,38 @@ class Minter:
         sealed = tables.current_key(session)
         if sealed is None:
             raise NoSigningKeyError
-        subject = Subject(
-            global_user_id=self.global_user_id(caller.user.id),
-            credential=f"pat:{caller.credential.id}",
-            generation=caller.user.grant_generation,
-        )
-        held = standing(session, caller.user, namespace=namespace, catalog=self._catalog, now=now)
-        claims = rules.direct_claims(
-            subject, held, origin=self._origin(session, now=now), jti=jti, now=now
-        )
+        claims = self.claims_of(session, caller, namespace=namespace, jti=jti, now=now)
         return AccessToken(
             text=rules.sign(claims, self._open(sealed), kid=sealed.kid),
             expires_at=datetime.fromtimestamp(claims.exp, UTC),
             headers=rules.client_headers(claims, version=self._version),
         )
 
+    def claims_of(
+        self,
+        session: Session,
+        caller: Caller,
+        *,
+        namespace: Namespace | None,
+        jti: UUID,
+        now: datetime,
+    ) -> Claims:
+        """What a token would say that is minted now; its use is `direct`."""
+        subject = Subject(
+            global_user_id=self.global_user_id(caller.user.id),
+            credential=f"pat:{caller.credential.id}",
+            generation=caller.user.grant_generation,
+        )
+        held = standing(session, caller.user, namespace=namespace, catalog=self._catalog, now=now)
+        origin = self._origin(session, now=now)
+        return rules.direct_claims(subject, held, origin=origin, jti=jti, now=now)
+
     def _origin(self, session: Session, *, now: datetime) -> Origin:
         return Origin(
             issuer=self._issuer,
             instance_id=self._identity.instance_id,
             realm="saas" if is_saas(session, now=now) else "self-managed",
+            era=grant_era(session),
         )
 
     def global_user_id(self, user_id: int) -> str:

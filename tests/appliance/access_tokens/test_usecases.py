@@ -1,6 +1,8 @@
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
 
+import jwt
+import msgspec
 import pytest
 from sqlalchemy import event
 
@@ -15,6 +17,7 @@ from appliance.storage.engine import Db, Session
 from appliance.storage.identity import Identity
 from appliance.storage.sealing import SealBrokenError, Sealer
 from gateway.contract.catalog import load_catalog
+from gateway.contract.claims import Claims
 from tests.instance_builders import NOW, a_caller
 
 IDENTITY = Identity(instance_id=str(UUID(int=9)), feed_epoch=1)
@@ -51,6 +54,20 @@ def test_a_key_sealed_by_another_master_key_signs_nothing(db: Db, sealer: Sealer
     with pytest.raises(SealBrokenError):
         db.read_blocking(_minter(Sealer(b"x" * 32)).check)
     db.read_blocking(_minter(sealer).check)
+
+
+def test_the_claims_are_those_of_the_token(db: Db, sealer: Sealer) -> None:
+    minter = _minter(sealer)
+    db.write_blocking(lambda session: ensure_signing_key(session, sealer, now=NOW))
+    jti = uuid4()
+    minted, claims = db.read_blocking(
+        lambda session: (
+            minter.mint(session, a_caller(), namespace=None, jti=jti, now=NOW),
+            minter.claims_of(session, a_caller(), namespace=None, jti=jti, now=NOW),
+        )
+    )
+    payload = jwt.decode(minted.text, options={"verify_signature": False})
+    assert msgspec.convert(payload, Claims) == claims
 
 
 def _users(db: Db, *usernames: str) -> list[int]:
@@ -106,5 +123,5 @@ def test_minting_asks_few_questions(db: Db, sealer: Sealer) -> None:
     asked: list[str] = []
     event.listen(db.engine, "before_cursor_execute", lambda *arguments: asked.append(arguments[2]))
     _mint(db, minter)
-    # The key, the flags, the clock, purchases, seats, and whether groups own any.
-    assert sum(each.startswith("SELECT") for each in asked) <= 6
+    # The key, the flags, the clock, purchases, seats, whether groups own any, and the era.
+    assert sum(each.startswith("SELECT") for each in asked) <= 7
