@@ -280,6 +280,15 @@ def grant_changes(before: User, after: Profile) -> bool:
     )
 
 
+def next_era(era: int, *, now: datetime) -> int:
+    """The instance's grant generation after `era`.
+
+    The clock lifts it above all that was handed out before a restore; one that went back does not
+    lower it.
+    """
+    return max(int(now.timestamp() * 1000), era + 1)
+
+
 def is_active_admin(user: User) -> bool:
     """Whether the user can administer the instance now."""
     return user.is_admin and user.state == "active"

@@ -12,6 +12,8 @@ from appliance.accounts.rules import PersonalAccessToken, Scope, User, UserState
 from appliance.storage.engine import MAX_ID, Row, Session
 from appliance.storage.paging import Page, Slice, cut
 
+ONLY_ROW = 1
+
 
 class UserRow(Row, table=True):
     """A user; `username_key` and `email_key` are folded, so that case makes no second user."""
@@ -168,12 +170,23 @@ def count_active_admins(session: Session) -> int:
     return session.exec(query.where(col(UserRow.is_admin), UserRow.state == "active")).one()
 
 
-def raise_generations(session: Session, user_ids: Collection[int] | None) -> None:
-    """Makes the access tokens of these users, or of all, stale."""
-    change = update(UserRow).values(grant_generation=UserRow.grant_generation + 1)
-    if user_ids is not None:
-        change = change.where(col(UserRow.id).in_(user_ids))
-    session.exec(change)
+def raise_generations(session: Session, user_ids: Collection[int]) -> dict[int, int]:
+    """Makes the access tokens of these users stale; returns the generation that each has now."""
+    change = update(UserRow).where(col(UserRow.id).in_(user_ids))
+    raised = change.values(grant_generation=UserRow.grant_generation + 1)
+    rows = session.execute(raised.returning(col(UserRow.id), col(UserRow.grant_generation)))
+    return {row[0]: row[1] for row in rows}
+
+
+def era(session: Session) -> int:
+    """The instance's own grant generation; 0 before its first change."""
+    return session.exec(select(GrantEraRow.era)).first() or 0
+
+
+def set_era(session: Session, value: int) -> None:
+    """Notes the instance's own grant generation."""
+    session.merge(GrantEraRow(id=ONLY_ROW, era=value))
+    session.flush()
 
 
 def add_pat(session: Session, new: NewPat, *, now: datetime) -> PersonalAccessToken:

@@ -19,6 +19,7 @@ from appliance.storage.paging import Page, Slice
 
 TOPIC = "user"
 PASSWORD_RANDOM_BYTES = 18
+NONE: Mapping[int, int] = {}
 
 _hasher = PasswordHasher()
 
@@ -137,7 +138,7 @@ def create_user(
     session.add(row)
     session.flush()
     user = tables.user_of(row)
-    _announce(session, user, "created", now=now)
+    _tell(session, "created", now=now)
     details = {"username": user.username, "is_admin": user.is_admin, "state": user.state}
     record(session, "user_created", actor=actor, target=_target(user), details=details, now=now)
     return user
@@ -173,14 +174,16 @@ def change_user(
     row.name = profile.name if profile.name is not None else row.name
     row.is_admin = profile.is_admin if profile.is_admin is not None else row.is_admin
     row.state = profile.state or row.state
-    if rules.becomes_blocked(before, tables.user_of(row).state):
-        row.last_blocked_at = now
+    is_blocked = rules.becomes_blocked(before, tables.user_of(row).state)
+    row.last_blocked_at = now if is_blocked else row.last_blocked_at
     row.password_hash = password_hash or row.password_hash
-    row.grant_generation += int(rules.grant_changes(before, profile))
+    is_stale = rules.grant_changes(before, profile)
+    row.grant_generation += int(is_stale)
     row.updated_at = now
     session.flush()
     after = tables.user_of(row)
-    _announce(session, after, "changed", now=now)
+    generations = {after.id: after.grant_generation} if is_stale else NONE
+    _tell(session, "changed", generations, ends_streams=is_blocked, now=now)
     details = rules.change_details(before, after, has_new_password=password_hash is not None)
     record(session, "user_changed", actor=actor, target=_target(after), details=details, now=now)
     return after
@@ -199,18 +202,25 @@ def delete_user(session: Session, user_id: int, *, actor: Actor, now: datetime) 
         _check_another_admin(session)
     session.delete(row)
     session.flush()
-    _announce(session, user, "deleted", now=now)
+    gone = {user.id: user.grant_generation + 1}
+    _tell(session, "deleted", gone, ends_streams=True, now=now)
     details = {"username": user.username}
     record(session, "user_deleted", actor=actor, target=_target(user), details=details, now=now)
 
 
 def raise_generation(session: Session, user_ids: Collection[int] | None, *, now: datetime) -> None:
-    """What these users may do has changed, None for all: their access tokens become stale."""
-    if user_ids is not None and not user_ids:
-        return
-    tables.raise_generations(session, user_ids)
-    named = None if user_ids is None else sorted(user_ids)
-    publish(session, TOPIC, {"ids": named, "change": "grants"}, now=now)
+    """What these users may do has changed, None for all: access tokens in hand become stale."""
+    if user_ids is None:
+        era = rules.next_era(tables.era(session), now=now)
+        tables.set_era(session, era)
+        publish(session, TOPIC, {"change": "era", "era": era}, now=now)
+    elif user_ids:
+        _tell(session, "grants", tables.raise_generations(session, user_ids), now=now)
+
+
+def grant_era(session: Session) -> int:
+    """The instance's own grant generation: raised by changes that concern everyone."""
+    return tables.era(session)
 
 
 def create_pat(
@@ -268,6 +278,15 @@ def _check_another_admin(session: Session) -> None:
         raise LastAdminError
 
 
-def _announce(session: Session, user: User, change: str, *, now: datetime) -> None:
-    payload = {"id": user.id, "change": change, "generation": user.grant_generation}
+def _tell(
+    session: Session,
+    change: str,
+    generations: Mapping[int, int] = NONE,
+    *,
+    ends_streams: bool = False,
+    now: datetime,
+) -> None:
+    # What gateways must know: from which generation on a user's access tokens count.
+    named = {str(user_id): generation for user_id, generation in generations.items()}
+    payload = {"change": change, "generations": named, "ends_streams": ends_streams}
     publish(session, TOPIC, payload, now=now)

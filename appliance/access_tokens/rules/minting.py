@@ -33,11 +33,12 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Who mints; `realm` says whether purchases belong to groups."""
+    """Who mints; `realm` says whether purchases belong to groups, `era` is of all grants."""
 
     issuer: str
     instance_id: str
     realm: Realm
+    era: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,7 @@ def direct_claims(
         root_ns=None if group is None else group.root_id,
         cred=subject.credential,
         gen=subject.generation,
+        era=origin.era,
     )
 
 

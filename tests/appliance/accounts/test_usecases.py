@@ -1,7 +1,9 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+from sqlmodel import col, select
 
 from appliance.accounts import usecases
 from appliance.accounts.errors import LastAdminError
@@ -10,7 +12,7 @@ from appliance.audit.rules import SYSTEM, AuditEvent
 from appliance.audit.usecases import list_events
 from appliance.errors import NotFoundError
 from appliance.storage.engine import Db, Session
-from appliance.storage.outbox import last_sequence
+from appliance.storage.outbox import OutboxRow, last_sequence
 from appliance.storage.paging import Page
 from tests.instance_builders import NOW
 
@@ -80,19 +82,92 @@ def test_a_password_is_hashed_with_argon2id() -> None:
     assert "horse" not in hashed
 
 
-def test_changed_grants_make_tokens_stale_for_the_named_or_for_all(db: Db) -> None:
+def _told(db: Db) -> list[dict[str, Any]]:
+    """What the outbox says of users, oldest first."""
+    newest = col(OutboxRow.sequence)
+    query = select(OutboxRow).where(OutboxRow.topic == "user").order_by(newest)
+    return [row.payload for row in db.read_blocking(lambda session: session.exec(query).all())]
+
+
+def test_changed_grants_make_the_tokens_of_the_named_stale(db: Db) -> None:
     one = db.write_blocking(lambda session: _admin(session, "one"))
     two = db.write_blocking(lambda session: _admin(session, "two"))
-
-    def generations() -> list[int]:
-        return [
-            db.read_blocking(lambda session: usecases.get_user(session, user)).grant_generation  # noqa: B023  # run at once
-            for user in (one, two)
-        ]
-
-    for named in ([], [two], None):
+    before = len(_told(db))
+    for named in ([], [two], [one, two]):
         db.write_blocking(lambda session: usecases.raise_generation(session, named, now=NOW))  # noqa: B023  # run at once
-    assert generations() == [1, 2]
+    users = db.read_blocking(lambda session: usecases.users_among(session, [one, two]))
+    assert [users[each].grant_generation for each in (one, two)] == [1, 2]
+    told = [{str(two): 1}, {str(one): 1, str(two): 2}]
+    assert _told(db)[before:] == [
+        {"change": "grants", "generations": each, "ends_streams": False} for each in told
+    ]
+
+
+def test_a_change_for_all_raises_the_era_and_nobody_s_own_generation(db: Db) -> None:
+    one = db.write_blocking(lambda session: _admin(session, "one"))
+    assert db.read_blocking(usecases.grant_era) == 0
+    # The clock went back for the second: it is one more than before.
+    for now in (NOW, NOW - timedelta(days=1)):
+        db.write_blocking(lambda session: usecases.raise_generation(session, None, now=now))  # noqa: B023  # run at once
+    millis = int(NOW.timestamp() * 1000)
+    assert db.read_blocking(usecases.grant_era) == millis + 1
+    assert _told(db)[-2:] == [
+        {"change": "era", "era": millis},
+        {"change": "era", "era": millis + 1},
+    ]
+    user = db.read_blocking(lambda session: usecases.get_user(session, one))
+    assert user.grant_generation == 0
+
+
+@pytest.mark.parametrize(
+    ("profile", "generation", "ends_streams"),
+    [
+        (Profile(name="Uno"), None, False),
+        (Profile(is_admin=True), None, False),
+        (Profile(is_admin=False), 1, False),
+        (Profile(state="blocked"), 1, True),
+    ],
+)
+def test_a_change_of_what_a_user_may_do_reaches_tokens_in_hand(
+    db: Db, profile: Profile, generation: int | None, ends_streams: bool
+) -> None:
+    db.write_blocking(lambda session: _admin(session, "one"))
+    two = db.write_blocking(lambda session: _admin(session, "two"))
+    db.write_blocking(
+        lambda session: usecases.change_user(
+            session, two, profile, password_hash=None, actor=SYSTEM, now=NOW
+        )
+    )
+    generations = {} if generation is None else {str(two): generation}
+    told = {"change": "changed", "generations": generations, "ends_streams": ends_streams}
+    assert _told(db)[-1] == told
+
+
+def test_unblocking_does_not_end_streams(db: Db) -> None:
+    db.write_blocking(lambda session: _admin(session, "one"))
+    two = db.write_blocking(lambda session: _admin(session, "two"))
+    for state in ("blocked", "active"):
+        profile = Profile(state=state)
+        db.write_blocking(
+            lambda session: usecases.change_user(
+                session,
+                two,
+                profile,  # noqa: B023  # run at once
+                password_hash=None,
+                actor=SYSTEM,
+                now=NOW,
+            )
+        )
+    told = {"change": "changed", "generations": {str(two): 2}, "ends_streams": False}
+    assert _told(db)[-1] == told
+
+
+def test_the_tokens_of_a_deleted_user_are_stale(db: Db) -> None:
+    db.write_blocking(lambda session: _admin(session, "one"))
+    two = db.write_blocking(lambda session: _admin(session, "two"))
+    db.write_blocking(lambda session: usecases.delete_user(session, two, actor=SYSTEM, now=NOW))
+    told = {"change": "deleted", "generations": {str(two): 1}, "ends_streams": True}
+    assert _told(db)[-1] == told
 
 
 def test_the_last_block_of_a_user_is_remembered(db: Db) -> None:
