@@ -1,7 +1,6 @@
 """Follows the instance's feed: asks, verifies, keeps, and hands the models on."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import aiohttp
 import msgspec
@@ -16,9 +15,10 @@ from gateway.contract.feed import (
     Report,
     SignedFeed,
 )
-from gateway.errors import FeedRefusedError, StateError
+from gateway.errors import FeedRefusedError
 from gateway.issuer.fetching import SUCCESS, TooLargeError, read_limited
 from gateway.issuer.identity import Identity, decode
+from gateway.issuer.known_models import KnownModel, open_models
 from gateway.issuer.pins import Pin
 from gateway.issuer.snapshot import SnapshotStore
 
@@ -27,18 +27,6 @@ MAX_FEED_BYTES = 64 * 1024 * 1024
 REPORT_EVERY_S = 5.0
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownModel:
-    """A model of the feed with its API key opened; `is_understood` is False if it needs more."""
-
-    ref: str
-    provider: str
-    identifier: str
-    endpoints: tuple[str, ...]
-    api_key: str | None = field(repr=False)
-    is_understood: bool
 
 
 def read_feed(signed: SignedFeed, *, pin: Pin, gateway_id: str) -> FeedDocument:
@@ -109,30 +97,8 @@ class FeedClient:
         if known is not None and number < (known.epoch, known.sequence):
             raise FeedRefusedError(reason="the feed is older than what is known")
         self._document = document
-        self._on_models(tuple(self._open(document)))
+        self._on_models(open_models(document.models, self._identity, requires=document.requires))
         log.info("feed_taken_over", epoch=document.epoch, sequence=document.sequence)
-
-    def _open(self, document: FeedDocument) -> list[KnownModel]:
-        models = []
-        for model in document.models:
-            api_key, is_understood = None, not (model.requires or document.requires)
-            if model.sealed_api_key is not None:
-                try:
-                    api_key = self._identity.open_api_key(model.sealed_api_key, ref=model.ref)
-                except StateError as error:
-                    log.error("model_api_key_unreadable", model=model.ref, reason=str(error))  # noqa: TRY400  # the trace says no more
-                    continue
-            models.append(
-                KnownModel(
-                    ref=model.ref,
-                    provider=model.provider,
-                    identifier=model.identifier,
-                    endpoints=model.endpoints,
-                    api_key=api_key,
-                    is_understood=is_understood,
-                )
-            )
-        return models
 
     async def step(self, report: Callable[[int, int], Report]) -> None:
         """One question to the instance; a failure is logged once until it heals."""

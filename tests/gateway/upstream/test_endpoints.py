@@ -1,7 +1,7 @@
 import pytest
 
 from gateway.contract.addresses import DEFAULT_NETWORKS
-from gateway.issuer.feed import KnownModel
+from gateway.issuer.known_models import KnownModel
 from gateway.upstream.client import Client
 from gateway.upstream.egress import EgressGuard, EgressRefusedError
 from gateway.upstream.endpoints import Endpoints
