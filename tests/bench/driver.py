@@ -104,12 +104,16 @@ class Connection(asyncio.Protocol):
             answer, self._received = self._received, b""
             self._waiting.set_result(answer)
 
-    async def ask(self, request: bytes) -> bytes:
-        """The whole answer; a status other than 200 is an error."""
+    async def exchange(self, request: bytes) -> bytes:
+        """The whole answer, whatever its status."""
         assert self._transport is not None
         self._waiting = asyncio.get_running_loop().create_future()
         self._transport.write(request)
-        answer = await self._waiting
+        return await self._waiting
+
+    async def ask(self, request: bytes) -> bytes:
+        """The whole answer; a status other than 200 is an error."""
+        answer = await self.exchange(request)
         if not answer.startswith(b"HTTP/1.1 200"):
             raise RuntimeError(answer.decode())
         return answer

@@ -8,8 +8,6 @@ through other gateways. The way that is measured has a core to itself where ther
 
 import argparse
 import json
-import os
-import platform
 import signal
 import sys
 import tempfile
@@ -37,6 +35,7 @@ from tests.bench.loads import (
     Load,
     pin_driver,
 )
+from tests.bench.machine import machine
 from tests.bench.peers.environments import PeerUnavailableError, default_cache
 from tests.bench.peers.programs import PEERS
 from tests.bench.processes import Cores, allowed_cores
@@ -131,21 +130,9 @@ async def measure(chosen: argparse.Namespace, folder: Path, stack: ExitStack) ->
 
 def facts(cores: Cores, chosen: argparse.Namespace) -> dict[str, Any]:
     """The machine and the load, as far as they bear on the figures."""
-    models = [
-        line.partition(": ")[2]
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
     return {
         "measured_at": time.strftime("%Y-%m-%d %H:%M", time.gmtime()) + " UTC",
-        "machine": {
-            "cores": os.cpu_count(),
-            "processor": models[0] if models else platform.machine(),
-            "kernel": platform.release(),
-            "python": platform.python_version(),
-            "load_average_before": os.getloadavg()[0],
-            "way_has_its_own_core": cores.are_apart,
-        },
+        "machine": {**machine(), "way_has_its_own_core": cores.are_apart},
         "load": {
             "rounds": chosen.rounds,
             "seconds": chosen.seconds,
