@@ -9,9 +9,11 @@ import sys
 import msgspec
 import structlog
 import uvicorn
+from litestar.types import ASGIApp
 from pydantic import ValidationError
 
 from gateway.app import create_app, release
+from gateway.edge.certificate import LOOK_EVERY_S, ServedCertificate
 from gateway.edge.metrics import Metrics
 from gateway.errors import GatewayError
 from gateway.issuer.identity import make_identity
@@ -21,6 +23,7 @@ from gateway.settings import Settings
 # Open streams get this long to end when the gateway is asked to stop.
 GRACE_S = 3
 WRONG_SETTINGS = 2
+STARTUP_FAILURE = 3
 
 
 def configure_logging() -> None:
@@ -46,6 +49,10 @@ def _to_json(event: object, **_: object) -> bytes:
 def serve(settings: Settings) -> None:
     """Serves until it is told to stop."""
     metrics = Metrics()
+    certificate = _certificate(settings)
+    if certificate is not None:
+        served = certificate
+        metrics.watch_certificate(lambda: served.expires_at)
     app = create_app(settings, metrics)
     stop_metrics = metrics.serve(settings.gateway_metrics_port)
     log = structlog.get_logger()
@@ -56,25 +63,44 @@ def serve(settings: Settings) -> None:
     # uvicorn raises the signal that stopped it once more at its end; by then it is dealt with.
     signal.signal(signal.SIGTERM, lambda *_: None)
     try:
-        uvicorn.run(
-            app,
-            host=settings.gateway_host,
-            port=settings.gateway_port,
-            loop="uvloop",
-            http="httptools",
-            ws="none",
-            interface="asgi3",
-            lifespan="on",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            # Who the peer is decides on addresses; a header may not say otherwise.
-            proxy_headers=False,
-            timeout_graceful_shutdown=GRACE_S,
-        )
+        server = uvicorn.Server(_configuration(app, settings, certificate))
+        server.run()
+        if not server.started:
+            sys.exit(STARTUP_FAILURE)
     finally:
         stop_metrics()
         log.info("gateway_stopped")
+
+
+def _certificate(settings: Settings) -> ServedCertificate | None:
+    cert_file, key_file = settings.tls_cert_file, settings.tls_key_file
+    if cert_file is None or key_file is None:
+        return None
+    return ServedCertificate(cert_file, key_file, is_mounted=settings.secrets_mounted)
+
+
+def _configuration(
+    app: ASGIApp, settings: Settings, certificate: ServedCertificate | None
+) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=settings.gateway_host,
+        port=settings.gateway_port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        interface="asgi3",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        # Who the peer is decides on addresses; a header may not say otherwise.
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE_S,
+        ssl_context_factory=(lambda *_: certificate.context) if certificate else None,
+        callback_notify=certificate.refresh if certificate else None,
+        timeout_notify=LOOK_EVERY_S,
+    )
 
 
 def main() -> int:
@@ -99,8 +125,8 @@ def main() -> int:
             print('{"pinned": true}')
     except ValidationError as error:
         for problem in error.errors():
-            place = "_".join(str(part) for part in problem["loc"])
-            print(f"CASEMATE_{place.upper()}: {problem['msg']}", file=sys.stderr)
+            place = "_".join(("CASEMATE", *(str(part) for part in problem["loc"]))).upper()
+            print(f"{place}: {problem['msg']}", file=sys.stderr)
         return WRONG_SETTINGS
     except GatewayError as error:
         print(error.reason or error.message, file=sys.stderr)

@@ -4,8 +4,9 @@ import os
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, IPvAnyNetwork
+from pydantic import Field, IPvAnyNetwork, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.contract.addresses import DEFAULT_NETWORKS, Network
@@ -30,6 +31,13 @@ class Settings(BaseSettings):
     gateway_port: int = Field(default=5052, ge=1, le=65535)
     gateway_metrics_port: int = Field(default=8082, ge=1, le=65535)
     gateway_state: Path | None = None
+    # Both or neither; they may be one file.
+    tls_cert_file: Path | None = None
+    tls_key_file: Path | None = None
+    # The authorities that are believed when something is called over TLS, in place of the system's.
+    ca_file: Path | None = None
+    # A container engine mounts secrets with the owner and mode that they have on the host.
+    secrets_mounted: bool = False
     allowed_networks: tuple[IPvAnyNetwork, ...] = tuple(
         ip_network(network) for network in DEFAULT_NETWORKS
     )
@@ -42,6 +50,13 @@ class Settings(BaseSettings):
     usage_spool_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
     upstream_connect_timeout: timedelta = timedelta(seconds=3)
     longest_answer: timedelta = timedelta(minutes=30)
+
+    @model_validator(mode="after")
+    def _certificate_with_its_key(self) -> Self:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            message = "TLS_CERT_FILE and TLS_KEY_FILE go together"
+            raise ValueError(message)
+        return self
 
     @property
     def state_folder(self) -> Path:

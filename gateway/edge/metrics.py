@@ -83,6 +83,15 @@ class Metrics:
         self.registry.register(counts)
         return lambda: self.registry.unregister(counts)
 
+    def watch_certificate(self, expires_at: Callable[[], float]) -> None:
+        """Shows until when the certificate that is served holds."""
+        gauge = Gauge(
+            PREFIX + "tls_certificate_expires_seconds",
+            "When the certificate ends, in seconds since the epoch",
+            registry=self.registry,
+        )
+        gauge.set_function(expires_at)
+
     def serve(self, port: int) -> Callable[[], None]:
         """Answers scrapes on loopback from a thread; the result ends that."""
         server, thread = start_http_server(port, addr=LOOPBACK, registry=self.registry)

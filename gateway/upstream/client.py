@@ -31,16 +31,23 @@ class Client:
     """Connects through the guard; no proxy, no redirects, no cookies, bytes pass as they come.
 
     `connect_timeout_s` bounds the connection, TLS included, to one address. There is no limit on
-    connections: who may ask how much is decided before.
+    connections: who may ask how much is decided before. `trusted` knows the authorities to believe;
+    None believes the system's.
     """
 
-    def __init__(self, guard: EgressGuard, *, connect_timeout_s: float) -> None:
+    def __init__(
+        self,
+        guard: EgressGuard,
+        *,
+        connect_timeout_s: float,
+        trusted: ssl.SSLContext | None = None,
+    ) -> None:
         self._guard = guard
         self._connect_timeout_s = connect_timeout_s
         self._loop = asyncio.get_running_loop()
         self._idle: defaultdict[Origin, list[Connection]] = defaultdict(list)
         self._resolved: dict[Origin, tuple[float, list[Any]]] = {}
-        self._trusted: ssl.SSLContext | None = None
+        self._trusted = trusted
 
     async def ask(self, origin: Origin, request: bytes) -> Connection:
         """Sends `request`; returns once the head of its answer is there.

@@ -1,6 +1,7 @@
 """The way out: a connector that reaches only configured names at allowed addresses."""
 
 import socket
+import ssl
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 
@@ -71,11 +72,13 @@ class GuardedResolver(AbstractResolver):
         """Nothing is kept open."""
 
 
-def open_session(guard: EgressGuard, *, connect_timeout_s: float) -> aiohttp.ClientSession:
+def open_session(
+    guard: EgressGuard, *, connect_timeout_s: float, trusted: ssl.SSLContext | None = None
+) -> aiohttp.ClientSession:
     """The one client that the gateway calls anything with.
 
     No proxy from the environment, no cookies, no decompression (bytes pass as they come), no limit
-    on connections; `connect_timeout_s` bounds the connection only.
+    on connections; `connect_timeout_s` bounds the connection only. `trusted` as for `Client`.
     """
     connector = aiohttp.TCPConnector(
         limit=0,
@@ -83,6 +86,7 @@ def open_session(guard: EgressGuard, *, connect_timeout_s: float) -> aiohttp.Cli
         ttl_dns_cache=10,
         keepalive_timeout=KEEP_ALIVE_S,
         socket_factory=guard.open_socket,
+        ssl=trusted or True,
     )
     return aiohttp.ClientSession(
         connector=connector,
