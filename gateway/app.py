@@ -30,7 +30,7 @@ from gateway.edge.relay import Relay
 from gateway.issuer.feed import FeedClient
 from gateway.issuer.fetching import fetch_key_set
 from gateway.issuer.identity import make_identity
-from gateway.issuer.key_sets import KeySet
+from gateway.issuer.key_sets import KeySet, Times
 from gateway.issuer.pins import Pin, load_pin
 from gateway.issuer.shipping import Shipper
 from gateway.issuer.snapshot import SnapshotStore
@@ -159,9 +159,11 @@ class Gateway:
             fetch=lambda: fetch_key_set(session, pin.instance_url),
             store=store,
             clock=self._clock,
-            cool_down=settings.key_set_cool_down,
-            refresh_after=settings.key_set_refresh,
-            stale_budget=settings.key_set_stale_budget,
+            times=Times(
+                cool_down=settings.key_set_cool_down,
+                refresh_after=settings.key_set_refresh,
+                stale_budget=settings.key_set_stale_budget,
+            ),
         )
         feed = FeedClient(
             identity=self._identity,

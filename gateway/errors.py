@@ -31,6 +31,13 @@ class InvalidTokenError(GatewayError):
     message = "The access token is missing, invalid or expired; ask the instance for a new one."
 
 
+class TokenSupersededError(InvalidTokenError):
+    """The token was good, until what it grants was changed or taken back."""
+
+    code = Code.TOKEN_SUPERSEDED
+    message = "Your rights have changed since this token was made; ask the instance for a new one."
+
+
 class ForbiddenError(GatewayError):
     """The token is good, but not for this; `decision_id` is what an administrator can look up."""
 
@@ -47,6 +54,13 @@ class ProviderNotEntitledError(ForbiddenError):
 
     code = Code.PROVIDER_NOT_ENTITLED
     message = "The provider of this model is not entitled."
+
+
+class IssuerNotPermittedError(ForbiddenError):
+    """The token is of an issuer, or of a kind, that this route does not take."""
+
+    code = Code.ISSUER_NOT_PERMITTED
+    message = "This route does not take tokens of that issuer."
 
 
 class NamespaceNotGrantedError(ForbiddenError):

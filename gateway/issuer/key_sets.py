@@ -1,16 +1,20 @@
-"""The published keys of the issuer: fetched, refreshed, kept for when the instance is away."""
+"""The published keys of an issuer: pushed or fetched, kept for when the issuer is away."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 import msgspec
 import structlog
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK
+from jwt.algorithms import RSAAlgorithm
 from jwt.exceptions import PyJWTError
 
 from gateway.contract.claims import ALGORITHM
+from gateway.contract.feed import SILENCE_S, FeedKey
 from gateway.errors import IdentityUnavailableError
 from gateway.issuer.snapshot import SnapshotStore
 
@@ -32,6 +36,15 @@ class Fetched(msgspec.Struct, frozen=True):
     confirmed_at: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """How long a key set waits before it fetches anew, and counts without being confirmed."""
+
+    cool_down: timedelta
+    refresh_after: timedelta
+    stale_budget: timedelta
+
+
 def parse_key_set(document: bytes) -> dict[str, RSAPublicKey]:
     """The signing keys by `kid`; entries of another kind or too short are left out.
 
@@ -43,6 +56,10 @@ def parse_key_set(document: bytes) -> dict[str, RSAPublicKey]:
     except (msgspec.DecodeError, KeyError) as cause:
         message = "the answer is not a key set"
         raise KeySetFetchError(message) from cause
+    return _signing_keys(entries)
+
+
+def _signing_keys(entries: list[dict[str, object]]) -> dict[str, RSAPublicKey]:
     keys = {}
     for entry in entries[:MAX_KEYS]:
         kid = entry.get("kid")
@@ -59,12 +76,31 @@ def parse_key_set(document: bytes) -> dict[str, RSAPublicKey]:
     return keys
 
 
+class Keys(Protocol):
+    """Where the keys of one issuer come from.
+
+    `generation` grows whenever they change, so that caches built on them can be dropped.
+    """
+
+    @property
+    def generation(self) -> int:
+        """Grows with each change."""
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether what is known is fresh enough to rely on."""
+
+    async def find(self, kid: str) -> RSAPublicKey | None:
+        """The key of that id, or None; IdentityUnavailableError when that cannot be said."""
+
+
 class KeySet:
     """One issuer's keys.
 
     `fetch` returns the key set document and raises KeySetFetchError. An unknown `kid` causes at
-    most one fetch per `cool_down`, shared by all who wait. Keys are fetched anew after
-    `refresh_after` and count for `stale_budget` after the issuer last confirmed them.
+    most one fetch per `cool_down`, shared by all who wait. Keys are fetched anew once nothing has
+    confirmed them for `refresh_after`, and count for `stale_budget` after the issuer last did.
+    `snapshot` names what outlives the process.
     """
 
     def __init__(
@@ -73,18 +109,21 @@ class KeySet:
         fetch: Callable[[], Awaitable[bytes]],
         store: SnapshotStore,
         clock: Callable[[], float],
-        cool_down: timedelta,
-        refresh_after: timedelta,
-        stale_budget: timedelta,
+        times: Times,
+        snapshot: str = SNAPSHOT,
     ) -> None:
         self._fetch = fetch
         self._store = store
         self._clock = clock
-        self._cool_down_s = cool_down.total_seconds()
-        self._refresh_after_s = refresh_after.total_seconds()
-        self._stale_budget_s = stale_budget.total_seconds()
+        self._cool_down_s = times.cool_down.total_seconds()
+        self._refresh_after_s = times.refresh_after.total_seconds()
+        self._stale_budget_s = times.stale_budget.total_seconds()
+        self._snapshot = snapshot
         self._keys: dict[str, RSAPublicKey] = {}
-        self._fetched: Fetched | None = None
+        self._dropped: set[str] = set()
+        self._confirmed_at: float | None = None
+        self._pushed_at = float("-inf")
+        self._saved: tuple[int, float] = (0, float("-inf"))
         self._tried_at = float("-inf")
         self._last_try_failed = False
         self._flight: asyncio.Task[None] | None = None
@@ -93,23 +132,54 @@ class KeySet:
 
     def restore(self) -> None:
         """Takes over what an earlier process stored, if it is still within the budget."""
-        stored = self._store.load(SNAPSHOT)
+        stored = self._store.load(self._snapshot)
         if stored is None:
             return
         try:
-            self._fetched = msgspec.json.decode(stored, type=Fetched)
-            self._keys = parse_key_set(self._fetched.document.encode())
+            fetched = msgspec.json.decode(stored, type=Fetched)
+            self._replace(parse_key_set(fetched.document.encode()))
         except (msgspec.DecodeError, KeySetFetchError):
-            self._fetched = None
-        self.generation += 1
+            return
+        self._confirmed_at = fetched.confirmed_at
+        self._saved = self.generation, fetched.confirmed_at
+
+    @property
+    def kids(self) -> tuple[str, ...]:
+        """The ids of the keys that can be verified with, sorted."""
+        return tuple(sorted(self._keys))
 
     @property
     def is_usable(self) -> bool:
         """Whether the last confirmation lies within the stale budget."""
         return (
-            self._fetched is not None
-            and self._clock() - self._fetched.confirmed_at <= self._stale_budget_s
+            self._confirmed_at is not None
+            and self._clock() - self._confirmed_at <= self._stale_budget_s
         )
+
+    def adopt(self, keys: Iterable[FeedKey], *, now: float) -> None:
+        """Takes over keys that the issuer pushed at `now`; they replace what is known.
+
+        `now` is when the issuer said so: for a document that was kept, its own time.
+        """
+        entries = [{"kty": "RSA", "kid": each.kid, "n": each.n, "e": each.e} for each in keys]
+        self._replace(_signing_keys(entries))
+        self.confirm(now)
+
+    def confirm(self, now: float) -> None:
+        """The issuer said at `now` that the pushed keys are still the ones."""
+        self._pushed_at = self._confirmed_at = now
+
+    def drop(self, kids: Iterable[str]) -> None:
+        """Forgets compromised keys at once; no fetch and no push brings them back."""
+        self._dropped.update(kids)
+        self._replace(self._keys)
+
+    def _replace(self, keys: Mapping[str, RSAPublicKey]) -> None:
+        keys = {kid: key for kid, key in keys.items() if kid not in self._dropped}
+        if keys != self._keys:
+            self._keys = keys
+            self.generation += 1
+            log.info("key_set_changed", kids=self.kids)
 
     async def find(self, kid: str) -> RSAPublicKey | None:
         """The key of that id; None if the issuer publishes no such key.
@@ -120,7 +190,9 @@ class KeySet:
         """
         if self.is_usable and kid in self._keys:
             return self._keys[kid]
-        if self._clock() - self._tried_at >= self._cool_down_s or self._flight is not None:
+        if kid in self._dropped:
+            return None
+        if self._flight is not None or self._is_past(self._tried_at, self._cool_down_s):
             await self.refresh()
         if not self.is_usable:
             raise IdentityUnavailableError(reason="no key set within the stale budget")
@@ -129,10 +201,16 @@ class KeySet:
         return self._keys.get(kid)
 
     async def keep_fresh(self) -> None:
-        """Fetches when it is time: after `refresh_after`, or after `cool_down` if it failed."""
+        """Fetches and saves when it is time; called every second or so."""
         wait_s = self._cool_down_s if self._last_try_failed else self._refresh_after_s
-        if self._clock() - self._tried_at >= wait_s:
+        is_old = self._confirmed_at is None or self._is_past(self._confirmed_at, wait_s)
+        if is_old and self._is_past(self._tried_at, wait_s):
             await self.refresh()
+        await self._save()
+
+    def _is_past(self, moment: float, wait_s: float) -> bool:
+        # A clock that was set back must not stop the fetches for as long as it was set back.
+        return abs(self._clock() - moment) >= wait_s
 
     async def refresh(self) -> None:
         """Fetches the key set; joins a fetch that is under way. Failure is logged, not raised."""
@@ -148,17 +226,37 @@ class KeySet:
     async def _refresh(self) -> None:
         self._tried_at = self._clock()
         try:
-            document = await self._fetch()
-            keys = parse_key_set(document)
+            keys = parse_key_set(await self._fetch())
         except KeySetFetchError as error:
             if not self._last_try_failed:
                 log.warning("key_set_fetch_failed", reason=str(error))
             self._last_try_failed = True
             return
         self._last_try_failed = False
-        if keys.keys() != self._keys.keys():
-            self.generation += 1
-            log.info("key_set_changed", kids=sorted(keys))
-        self._keys = keys
-        self._fetched = Fetched(document.decode(), self._clock())
-        await self._store.save(SNAPSHOT, msgspec.json.encode(self._fetched))
+        now = self._clock()
+        if now - self._pushed_at <= SILENCE_S:
+            # An answer may be older than what was pushed while it was on its way: it only adds.
+            keys = {**keys, **self._keys}
+        self._replace(keys)
+        self._confirmed_at = now
+        await self._save()
+
+    async def _save(self) -> None:
+        if self._confirmed_at is None:
+            return
+        generation, saved_at = self._saved
+        # Each heartbeat confirms: what is worth a write is a tenth of the budget.
+        is_worth_it = abs(self._confirmed_at - saved_at) >= self._stale_budget_s / 10
+        if generation == self.generation and not is_worth_it:
+            return
+        self._saved = self.generation, self._confirmed_at
+        content = Fetched(_document(self._keys), self._confirmed_at)
+        await self._store.save(self._snapshot, msgspec.json.encode(content))
+
+
+def _document(keys: Mapping[str, RSAPublicKey]) -> str:
+    entries = [
+        {**RSAAlgorithm.to_jwk(key, as_dict=True), "kid": kid, "use": "sig", "alg": ALGORITHM}
+        for kid, key in keys.items()
+    ]
+    return msgspec.json.encode({"keys": entries}).decode()

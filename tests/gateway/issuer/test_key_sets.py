@@ -5,11 +5,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from gateway.contract.feed import SILENCE_S, FeedKey
 from gateway.errors import IdentityUnavailableError
 from gateway.issuer.identity import Identity
-from gateway.issuer.key_sets import KeySet, KeySetFetchError, parse_key_set
+from gateway.issuer.key_sets import KeySet, KeySetFetchError, Times, parse_key_set
 from gateway.issuer.snapshot import SnapshotStore
 from tests.builders import KID, a_jwk
+
+
+def a_pushed_key(kid: str = KID) -> FeedKey:
+    jwk = a_jwk(kid)
+    return FeedKey(kid=kid, n=jwk["n"], e=jwk["e"])
 
 
 class Publisher:
@@ -33,9 +39,11 @@ class Publisher:
             fetch=self.fetch,
             store=store,
             clock=lambda: self.now,
-            cool_down=timedelta(seconds=5),
-            refresh_after=timedelta(seconds=60),
-            stale_budget=timedelta(hours=24),
+            times=Times(
+                cool_down=timedelta(seconds=5),
+                refresh_after=timedelta(seconds=60),
+                stale_budget=timedelta(hours=24),
+            ),
         )
 
 
@@ -167,3 +175,102 @@ def test_entries_that_cannot_verify_our_tokens_are_left_out() -> None:
 def test_what_is_not_a_key_set_is_an_error(document: bytes) -> None:
     with pytest.raises(KeySetFetchError):
         parse_key_set(document)
+
+
+async def test_pushed_keys_replace_what_is_known_and_need_no_fetch(
+    publisher: Publisher, store: SnapshotStore
+) -> None:
+    key_set = publisher.key_set(store)
+    key_set.adopt([a_pushed_key()], now=publisher.now)
+    assert await key_set.find(KID) is not None
+    key_set.adopt([a_pushed_key("signing-key-2")], now=publisher.now)
+    assert key_set.kids == ("signing-key-2",)
+    assert publisher.fetches == 0
+
+
+async def test_the_same_keys_pushed_again_keep_the_caches(
+    publisher: Publisher, store: SnapshotStore
+) -> None:
+    key_set = publisher.key_set(store)
+    key_set.adopt([a_pushed_key()], now=publisher.now)
+    before = key_set.generation
+    key_set.adopt([a_pushed_key()], now=publisher.now)
+    await key_set.refresh()
+    assert key_set.generation == before
+
+
+async def test_another_key_under_the_same_id_is_a_change(
+    publisher: Publisher, store: SnapshotStore
+) -> None:
+    key_set = publisher.key_set(store)
+    key_set.adopt([a_pushed_key()], now=publisher.now)
+    before = key_set.generation
+    other = a_jwk("signing-key-2")
+    key_set.adopt([FeedKey(kid=KID, n=other["n"], e=other["e"])], now=publisher.now)
+    assert key_set.generation > before
+
+
+async def test_heartbeats_hold_the_budget_and_spare_the_fetches(
+    publisher: Publisher, store: SnapshotStore
+) -> None:
+    key_set = publisher.key_set(store)
+    key_set.adopt([a_pushed_key()], now=publisher.now)
+    for _ in range(30):
+        publisher.now += 3600
+        key_set.confirm(publisher.now)
+        await key_set.keep_fresh()
+    assert key_set.is_usable
+    assert publisher.fetches == 0
+
+
+async def test_a_fetch_that_a_push_overtook_takes_no_key_away(
+    publisher: Publisher, store: SnapshotStore
+) -> None:
+    key_set = publisher.key_set(store)
+    key_set.adopt([a_pushed_key("signing-key-2")], now=publisher.now)
+    await key_set.refresh()
+    assert key_set.kids == (KID, "signing-key-2")
+    publisher.now += SILENCE_S + 1
+    await key_set.refresh()
+    assert key_set.kids == (KID,)
+
+
+async def test_a_compromised_key_never_comes_back(
+    publisher: Publisher, store: SnapshotStore
+) -> None:
+    key_set = publisher.key_set(store)
+    await key_set.refresh()
+    before = key_set.generation
+    key_set.drop({KID})
+    assert key_set.generation > before
+    publisher.now += 100
+    await key_set.keep_fresh()
+    key_set.adopt([a_pushed_key()], now=publisher.now)
+    fetches = publisher.fetches
+    publisher.now += 100
+    assert await key_set.find(KID) is None
+    assert publisher.fetches == fetches
+
+
+async def test_pushed_keys_and_their_age_outlive_the_process(
+    publisher: Publisher, store: SnapshotStore
+) -> None:
+    publisher.is_down = True
+    key_set = publisher.key_set(store)
+    key_set.adopt([a_pushed_key()], now=publisher.now)
+    await key_set.keep_fresh()
+    restarted = publisher.key_set(store)
+    restarted.restore()
+    assert await restarted.find(KID) is not None
+    publisher.now += 25 * 3600
+    assert not restarted.is_usable
+
+
+async def test_a_clock_that_was_set_back_does_not_stop_the_fetches(
+    publisher: Publisher, store: SnapshotStore
+) -> None:
+    key_set = publisher.key_set(store)
+    await key_set.keep_fresh()
+    publisher.now -= 86_400
+    await key_set.keep_fresh()
+    assert publisher.fetches == 2
