@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator
+from pydantic import (
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gateway.contract.addresses import DEFAULT_NETWORKS, Network
@@ -44,15 +51,26 @@ class Settings(BaseSettings):
     # A container engine mounts secrets with the owner and mode that they have on the host; in the
     # container nobody else could read them.
     secrets_mounted: bool = False
+    # Both or neither; they may be one file.
+    tls_cert_file: Path | None = None
+    tls_key_file: Path | None = None
+    # The authorities that are believed when something is called over TLS, in place of the system's.
+    ca_file: Path | None = None
     instance_public_url: str | None = None
     gateway_public_url: str = "http://127.0.0.1:5052"
+    # Where the instance itself calls the gateway; without it, where clients do.
+    ai_gateway_url: str | None = None
+    # Whose X-Forwarded-For says who called.
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
+    # Of a request that is handed on to the gateway, which has the same limit.
+    max_body_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
     # Sums by day, and single events; both end by themselves.
     usage_retention_days: int = Field(default=400, ge=1, le=36_500)
     usage_events_days: int = Field(default=90, ge=1, le=36_500)
     # Decoded below: the library's own decoding would hide all other problems.
     allowed_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = DEFAULT_NETWORKS
 
-    @field_validator("allowed_networks", mode="before")
+    @field_validator("allowed_networks", "trusted_proxies", mode="before")
     @classmethod
     def _json_list(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -63,7 +81,14 @@ class Settings(BaseSettings):
             message = 'must be a JSON list such as ["10.0.0.0/8"]'
             raise ValueError(message) from None
 
-    @field_validator("home", "master_key_file", "database_password_file")
+    @field_validator(
+        "home",
+        "master_key_file",
+        "database_password_file",
+        "tls_cert_file",
+        "tls_key_file",
+        "ca_file",
+    )
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_absolute():
@@ -71,7 +96,7 @@ class Settings(BaseSettings):
             raise ValueError(message)
         return value
 
-    @field_validator("instance_public_url", "gateway_public_url")
+    @field_validator("instance_public_url", "gateway_public_url", "ai_gateway_url")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
         if value is None:
@@ -81,6 +106,13 @@ class Settings(BaseSettings):
             message = "must be an http or https address"
             raise ValueError(message)
         return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _certificate_with_its_key(self) -> Self:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            message = "TLS_CERT_FILE and TLS_KEY_FILE go together"
+            raise ValueError(message)
+        return self
 
     @property
     def database(self) -> str:
@@ -97,7 +129,8 @@ class Settings(BaseSettings):
     @property
     def issuer(self) -> str:
         """The instance's address as others see it, which is also the `iss` of its tokens."""
-        return self.instance_public_url or f"http://127.0.0.1:{self.instance_port}"
+        scheme = "http" if self.tls_cert_file is None else "https"
+        return self.instance_public_url or f"{scheme}://127.0.0.1:{self.instance_port}"
 
     @property
     def networks(self) -> tuple[Network, ...]:
@@ -115,7 +148,7 @@ class Settings(BaseSettings):
             return cls()
         except ValidationError as cause:
             lines = [
-                f"CASEMATE_{'_'.join(str(part) for part in each['loc'][:1]).upper()}: {each['msg']}"
+                f"{'_'.join(('CASEMATE', *map(str, each['loc'][:1]))).upper()}: {each['msg']}"
                 for each in cause.errors(include_input=False, include_url=False)
             ]
             raise SettingsError("\n".join(lines)) from None
