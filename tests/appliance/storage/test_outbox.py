@@ -1,11 +1,20 @@
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlmodel import Session, col, select
 
 from appliance.storage.engine import Db
-from appliance.storage.outbox import OutboxRow, forget, last_sequence, publish
+from appliance.storage.outbox import (
+    OutboxRow,
+    backlog,
+    changes_after,
+    changes_from,
+    forget,
+    last_sequence,
+    publish,
+    reaches_back_to,
+)
 from tests.instance_builders import NOW
 
 
@@ -68,3 +77,56 @@ def test_a_commit_that_published_is_told_and_no_other(db: Db) -> None:
     stop()
     db.write_blocking(lambda session: publish(session, "user", {"id": 2}, now=NOW))
     assert told == ["told"]
+
+
+def _publish_at(db: Db, topic: str, at: datetime) -> int:
+    db.write_blocking(lambda session: publish(session, topic, {"at": at.isoformat()}, now=at))
+    return db.read_blocking(last_sequence)
+
+
+def _reaches(db: Db, sequence: int) -> bool:
+    return db.read_blocking(lambda session: reaches_back_to(session, sequence))
+
+
+def test_changes_are_read_in_order_from_a_number_or_from_a_moment(db: Db) -> None:
+    topics = ("user", "model", "user", "key")
+    numbers = [
+        _publish_at(db, topic, NOW + timedelta(seconds=each)) for each, topic in enumerate(topics)
+    ]
+    after = db.read_blocking(lambda session: changes_after(session, numbers[1]))
+    assert [(each.sequence, each.topic) for each in after] == [
+        (numbers[2], "user"),
+        (numbers[3], "key"),
+    ]
+    since = NOW + timedelta(seconds=1)
+    found = db.read_blocking(lambda session: changes_from(session, since, {"user", "key"}))
+    assert [each.sequence for each in found] == numbers[2:]
+    assert found[0].payload == {"at": found[0].created_at.isoformat()}
+
+
+def test_it_reaches_back_to_what_is_not_forgotten(db: Db) -> None:
+    assert _reaches(db, 0)
+    first, second, third = (_publish_at(db, "user", NOW + timedelta(days=day)) for day in range(3))
+    assert all(_reaches(db, number) for number in (first, second, third))
+    assert not _reaches(db, third + 1)
+    db.write_blocking(lambda session: forget(session, before=NOW + timedelta(days=1)))
+    assert not _reaches(db, first)
+    assert _reaches(db, second)
+
+
+def test_what_came_after_a_kept_change_is_kept_whatever_its_clock_said(db: Db) -> None:
+    first = _publish_at(db, "user", NOW + timedelta(seconds=2))
+    _publish_at(db, "user", NOW)
+    _publish_at(db, "user", NOW + timedelta(seconds=3))
+    db.write_blocking(lambda session: forget(session, before=NOW + timedelta(seconds=1)))
+    assert _reaches(db, first)
+    assert len(db.read_blocking(lambda session: changes_after(session, first))) == 2
+
+
+def test_the_backlog_is_what_came_after(db: Db) -> None:
+    first = _publish_at(db, "user", NOW)
+    assert db.read_blocking(lambda session: backlog(session, first)) == (0, None)
+    _publish_at(db, "user", NOW + timedelta(seconds=1))
+    _publish_at(db, "user", NOW + timedelta(seconds=2))
+    found = db.read_blocking(lambda session: backlog(session, first))
+    assert found == (2, NOW + timedelta(seconds=1))
