@@ -6,21 +6,25 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import prometheus_client
 import structlog
 import uvicorn
+from prometheus_client import CollectorRegistry, Gauge
 
 from appliance import first_contents, local_audit, local_licences, local_users
 from appliance.accounts.rules import Scope
 from appliance.app import create_app, utc_now
+from appliance.certificates import LOOK_EVERY_S, ServedCertificate
 from appliance.errors import ApplianceError
 from appliance.settings import Settings, SettingsError
 
 BROKEN_EXIT = 1
 USAGE_EXIT = 2
+STARTUP_FAILURE = 3
 # Open streams may finish for this long once the instance is told to stop.
 GRACE_S = 3
 
@@ -109,7 +113,10 @@ def _add_licence_commands(commands: Any) -> None:
 
 def _serve(settings: Settings, _: argparse.Namespace) -> None:
     _configure_logging()
+    certificate = _certificate(settings)
     app = create_app(settings)
+    if certificate is not None:
+        _show_expiry(certificate, app.state.registry)
     try:
         prometheus_client.start_http_server(
             settings.instance_metrics_port, addr="127.0.0.1", registry=app.state.registry
@@ -117,15 +124,40 @@ def _serve(settings: Settings, _: argparse.Namespace) -> None:
     except OSError as cause:
         app.state.db.close()
         raise MetricsPortError(settings.instance_metrics_port) from cause
-    uvicorn.run(
-        app,
-        host=settings.instance_host,
-        port=settings.instance_port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_S,
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=settings.instance_host,
+            port=settings.instance_port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_S,
+            ssl_context_factory=(lambda *_: certificate.context) if certificate else None,
+            callback_notify=certificate.refresh if certificate else None,
+            timeout_notify=LOOK_EVERY_S,
+        )
     )
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
+
+
+def _certificate(settings: Settings) -> ServedCertificate | None:
+    cert_file, key_file = settings.tls_cert_file, settings.tls_key_file
+    if cert_file is None or key_file is None:
+        return None
+    return ServedCertificate(cert_file, key_file, is_mounted=settings.secrets_mounted)
+
+
+def _show_expiry(certificate: ServedCertificate, registry: CollectorRegistry) -> None:
+    gauge = Gauge(
+        "casemate_instance_tls_certificate_expires_seconds",
+        "When the certificate ends, in seconds since the epoch",
+        registry=registry,
+    )
+    gauge.set_function(lambda: certificate.expires_at)
 
 
 class MetricsPortError(ApplianceError):

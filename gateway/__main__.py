@@ -5,6 +5,7 @@ import gc
 import logging
 import signal
 import sys
+from contextlib import suppress
 
 import msgspec
 import structlog
@@ -64,7 +65,8 @@ def serve(settings: Settings) -> None:
     signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         server = uvicorn.Server(_configuration(app, settings, certificate))
-        server.run()
+        with suppress(KeyboardInterrupt):
+            server.run()
         if not server.started:
             sys.exit(STARTUP_FAILURE)
     finally:
