@@ -29,7 +29,10 @@ SAME_SEPARATOR = str.maketrans("_/", "--")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfHostedModel:
-    """A registered model; `is_local` marks the one that this box's own set-up looks after."""
+    """A registered model; `is_local` marks the one that this box's own set-up looks after.
+
+    `allowed_networks` are the CIDRs of the clients that may use it; none: all.
+    """
 
     id: int
     ref: str
@@ -42,6 +45,8 @@ class SelfHostedModel:
     is_local: bool
     created_at: datetime
     updated_at: datetime
+    is_enabled: bool = True
+    allowed_networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

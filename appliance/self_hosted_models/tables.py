@@ -53,6 +53,8 @@ def model_of(row: SelfHostedModelRow) -> SelfHostedModel:
         is_local=row.is_local,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        is_enabled=row.is_enabled,
+        allowed_networks=tuple(row.allowed_networks),
     )
 
 
