@@ -14,6 +14,8 @@ from litestar.types import ASGIApp
 from pydantic import ValidationError
 
 from gateway.app import create_app, release
+from gateway.contract.egress import EgressRefusedError
+from gateway.contract.recorder import EgressRecorder
 from gateway.edge.certificate import LOOK_EVERY_S, ServedCertificate
 from gateway.edge.metrics import Metrics
 from gateway.errors import GatewayError
@@ -54,7 +56,8 @@ def serve(settings: Settings) -> None:
     if certificate is not None:
         served = certificate
         metrics.watch_certificate(lambda: served.expires_at)
-    app = create_app(settings, metrics)
+    recorder = _record_egress(settings, metrics)
+    app = create_app(settings, metrics, recorder=recorder)
     stop_metrics = metrics.serve(settings.gateway_metrics_port)
     log = structlog.get_logger()
     log.info("gateway_started", version=release(), port=settings.gateway_port)
@@ -70,8 +73,19 @@ def serve(settings: Settings) -> None:
         if not server.started:
             sys.exit(STARTUP_FAILURE)
     finally:
+        recorder.rest()
         stop_metrics()
         log.info("gateway_stopped")
+
+
+def _record_egress(settings: Settings, metrics: Metrics) -> EgressRecorder:
+    def refused(error: EgressRefusedError) -> None:
+        metrics.refuse_egress(error.reason)
+        structlog.get_logger().error("egress_refused", reason=error.reason, sentence=error.sentence)
+
+    recorder = EgressRecorder(refused, names=(settings.gateway_host,))
+    sys.addaudithook(recorder)
+    return recorder
 
 
 def _certificate(settings: Settings) -> ServedCertificate | None:

@@ -20,6 +20,7 @@ from gateway.contract.addresses import parse_endpoint
 from gateway.contract.catalog import load_catalog
 from gateway.contract.codes import Code
 from gateway.contract.feed import Report
+from gateway.contract.recorder import EgressRecorder
 from gateway.edge import openai
 from gateway.edge.admission import Admission
 from gateway.edge.gate import Gate
@@ -42,6 +43,7 @@ from gateway.upstream.client import Client
 from gateway.upstream.egress import EgressGuard, open_session
 from gateway.upstream.endpoints import Endpoints
 from gateway.upstream.forward import Forwarder
+from gateway.upstream.trust import outgoing_trust
 
 PROBE_INTERVAL = timedelta(seconds=2)
 KEY_SET_INTERVAL = timedelta(seconds=1)
@@ -68,12 +70,21 @@ def release() -> str:
 class Gateway:
     """The parts of one running gateway; made inside its event loop by `Gateway.run`."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        *,
+        clock: Callable[[], float],
+        recorder: EgressRecorder | None,
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
+        self._recorder = recorder
         self._identity = make_identity(settings.state_folder)
         self._pin = load_pin(settings.state_folder)
+        self._trusted = outgoing_trust(settings.ca_file)
         self._key_set: KeySet | None = None
         self._feed: FeedClient | None = None
         self.surface: OpenAISurface | None = None
@@ -90,12 +101,16 @@ class Gateway:
     async def run(self) -> AsyncIterator[None]:
         """Holds the client and the background tasks for as long as the gateway serves."""
         settings = self._settings
-        guard = EgressGuard(settings.networks, on_refused=self._metrics.egress_refused.inc)
+        guard = EgressGuard(
+            settings.networks, on_refused=self._metrics.refuse_egress, recorder=self._recorder
+        )
         connect_timeout_s = settings.upstream_connect_timeout.total_seconds()
         async with AsyncExitStack() as stack:
-            session = open_session(guard, connect_timeout_s=connect_timeout_s)
+            session = open_session(
+                guard, connect_timeout_s=connect_timeout_s, trusted=self._trusted
+            )
             await stack.enter_async_context(session)
-            client = Client(guard, connect_timeout_s=connect_timeout_s)
+            client = Client(guard, connect_timeout_s=connect_timeout_s, trusted=self._trusted)
             stack.callback(client.close)
             _repeat(stack, client.sweep, every=SWEEP_INTERVAL)
             hosts = [parse_endpoint(self._pin.instance_url).host] if self._pin else []
@@ -217,15 +232,21 @@ def _detail(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[st
 
 
 def create_app(
-    settings: Settings, metrics: Metrics, *, clock: Callable[[], float] = time.time
+    settings: Settings,
+    metrics: Metrics,
+    *,
+    clock: Callable[[], float] = time.time,
+    recorder: EgressRecorder | None = None,
 ) -> ASGIApp:
     """The gateway as one ASGI 3 application; `clock` gives seconds since the epoch.
+
+    `recorder`, if it is a hook of this process, hears of the connections that are the gateway's.
 
     Raises:
         UncoveredRouteError: a route is served that the policy table does not name.
         StateError: the gateway's keys or its pin cannot be read.
     """
-    gateway = Gateway(settings, metrics, clock)
+    gateway = Gateway(settings, metrics, clock=clock, recorder=recorder)
     rest = Litestar(
         route_handlers=[healthz, health, ready],
         dependencies={"checks": Provide(lambda: gateway.checks, sync_to_thread=False)},

@@ -7,6 +7,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from gateway.contract.egress import Reason
+from gateway.issuer.feed import Feed
 from gateway.issuer.spool import Spool
 from gateway.upstream.usage import Usage
 
@@ -62,11 +64,14 @@ class Metrics:
         self.in_flight = Gauge(
             name + "requests_in_flight", "Requests being answered", registry=self.registry
         )
-        self.egress_refused = Counter(
+        self._egress_refused = Counter(
             name + "egress_refused",
             "Connections the gateway refused to open",
+            ("reason",),
             registry=self.registry,
         )
+        for reason in Reason:
+            self._egress_refused.labels(reason)
 
     def settle(self, settled: Settled) -> None:
         """Counts one call that has ended."""
@@ -77,9 +82,13 @@ class Metrics:
             self._tokens.labels("prompt", *what).inc(settled.usage.prompt_tokens)
             self._tokens.labels("completion", *what).inc(settled.usage.completion_tokens)
 
-    def watch(self, spool: Spool) -> Callable[[], None]:
-        """Shows what the spool has counted; the result ends that."""
-        counts = SpoolCounts(spool)
+    def refuse_egress(self, reason: Reason) -> None:
+        """Counts one connection that was not opened."""
+        self._egress_refused.labels(reason).inc()
+
+    def watch(self, watched: Spool | Feed) -> Callable[[], None]:
+        """Shows what the spool or the feed has counted; the result ends that."""
+        counts = SpoolCounts(watched) if isinstance(watched, Spool) else FeedCounts(watched)
         self.registry.register(counts)
         return lambda: self.registry.unregister(counts)
 
@@ -102,6 +111,26 @@ class Metrics:
             thread.join()
 
         return stop
+
+
+class FeedCounts(Collector):
+    """How well the instance is followed, read when it is scraped."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+
+    def collect(self) -> Iterator[Metric]:
+        """Where the feed is, and how old what we know may be."""
+        name, feed = PREFIX + "feed_", self._feed
+        epoch, sequence = feed.number
+        yield GaugeMetricFamily(name + "connected", "1 while it is heard", feed.is_connected)
+        yield GaugeMetricFamily(name + "epoch", "Grows when the instance is restored", epoch)
+        yield GaugeMetricFamily(name + "sequence", "Grows with each change", sequence)
+        yield GaugeMetricFamily(name + "age_seconds", "Since something was heard", feed.age_s)
+        yield CounterMetricFamily(name + "refused", "Documents not taken over", feed.refused)
+        yield GaugeMetricFamily(
+            PREFIX + "clock_skew_seconds", "How far we are ahead of it", feed.clock_skew_s
+        )
 
 
 class SpoolCounts(Collector):

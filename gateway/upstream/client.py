@@ -1,17 +1,13 @@
 """The client of the request path: connections to configured endpoints, kept between requests."""
 
 import asyncio
-import socket
 import ssl
 from collections import defaultdict
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 
 from gateway.upstream.connection import BrokenOffError, Connection
 from gateway.upstream.egress import KEEP_ALIVE_S, EgressGuard
-
-RESOLVED_FOR_S = 10.0
 
 
 class ConnectError(OSError):
@@ -46,7 +42,6 @@ class Client:
         self._connect_timeout_s = connect_timeout_s
         self._loop = asyncio.get_running_loop()
         self._idle: defaultdict[Origin, list[Connection]] = defaultdict(list)
-        self._resolved: dict[Origin, tuple[float, list[Any]]] = {}
         self._trusted = trusted
 
     async def ask(self, origin: Origin, request: bytes) -> Connection:
@@ -119,13 +114,13 @@ class Client:
 
     async def _connect(self, origin: Origin) -> Connection:
         failure: Exception | None = None
-        for info in await self._addresses(origin):
+        for info in await self._guard.resolve(origin.host, origin.port):
             try:
                 async with asyncio.timeout(self._connect_timeout_s):
                     return await self._connect_to(origin, info)
             except (OSError, TimeoutError) as error:
                 failure = error
-        self._resolved.pop(origin, None)
+        self._guard.forget(origin.host, origin.port)
         said = f"{type(failure).__name__}: {failure}" if failure else "its name has no address"
         raise ConnectError(said) from failure
 
@@ -150,19 +145,3 @@ class Client:
         if self._trusted is None:
             self._trusted = ssl.create_default_context()
         return self._trusted
-
-    async def _addresses(self, origin: Origin) -> list[Any]:
-        try:
-            ip_address(origin.host)
-        except ValueError:
-            self._guard.check_host(origin.host)
-        else:
-            flags = socket.AI_NUMERICHOST
-            kind = socket.SOCK_STREAM
-            return socket.getaddrinfo(origin.host, origin.port, type=kind, flags=flags)
-        until, found = self._resolved.get(origin, (0.0, []))
-        if self._loop.time() >= until:
-            kind = socket.SOCK_STREAM
-            found = await self._loop.getaddrinfo(origin.host, origin.port, type=kind)
-            self._resolved[origin] = (self._loop.time() + RESOLVED_FOR_S, found)
-        return found

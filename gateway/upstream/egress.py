@@ -1,75 +1,191 @@
-"""The way out: a connector that reaches only configured names at allowed addresses."""
+"""The way out: a guard that reaches only configured names at allowed addresses."""
 
+import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Iterable
-from ipaddress import ip_address
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 import structlog
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from gateway.contract.addresses import Network, is_allowed
+from gateway.contract.addresses import Network
+from gateway.contract.egress import EgressPolicy, EgressRefusedError, Reason, is_written_out
+from gateway.contract.recorder import EgressRecorder
 
 # Below the 5 s after which uvicorn, and so vLLM, drops an idle connection.
 KEEP_ALIVE_S = 4.0
+RESOLVED_FOR_S = 10.0
+RESOLVE_TIMEOUT_S = 3.0
+
+# As `socket.getaddrinfo` gives them: family, type, protocol, name, address.
+AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
+LookUp = Callable[[str, int], Awaitable[Sequence[AddressInfo]]]
 
 log = structlog.get_logger()
 
 
-class EgressRefusedError(OSError):
-    """A connection to somewhere that nothing configured, or outside the allowed networks."""
+async def look_up(host: str, port: int) -> Sequence[AddressInfo]:
+    """All addresses of a host, by the system's resolver in a thread."""
+    loop = asyncio.get_running_loop()
+    return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
 class EgressGuard:
     """Knows the hosts that are configured and the networks that are allowed.
 
-    `on_refused` is called for each refused attempt.
+    `on_refused` is called for each refused attempt; `recorder` hears which sockets are the guard's.
     """
 
-    def __init__(self, networks: Iterable[Network], *, on_refused: Callable[[], None]) -> None:
-        self._networks = tuple(networks)
+    def __init__(
+        self,
+        networks: Iterable[Network],
+        *,
+        on_refused: Callable[[Reason], None],
+        recorder: EgressRecorder | None = None,
+        look_up: LookUp = look_up,
+        resolve_timeout_s: float = RESOLVE_TIMEOUT_S,
+    ) -> None:
+        self._policy = EgressPolicy(tuple(networks))
         self._on_refused = on_refused
-        self._hosts: frozenset[str] = frozenset()
+        self._recorder = recorder
+        self._look_up = look_up
+        self._resolve_timeout_s = resolve_timeout_s
+        self._pinned: dict[tuple[str, int], tuple[float, Sequence[AddressInfo]]] = {}
+        self._asked: dict[tuple[str, int], asyncio.Future[Sequence[AddressInfo]]] = {}
 
     def configure(self, hosts: Iterable[str]) -> None:
         """Sets the host names that may be resolved; addresses written out need no name."""
-        self._hosts = frozenset(host.lower() for host in hosts)
+        self._policy = self._policy.with_hosts(hosts)
+        self._pinned.clear()
 
     def check_host(self, host: str) -> None:
         """Passes for a configured name; EgressRefusedError otherwise."""
-        if host.lower() not in self._hosts:
-            self._refuse(f"{host} is not a configured host")
+        try:
+            self._policy.check_host(host)
+        except EgressRefusedError as error:
+            self.note(error)
+            raise
+
+    async def resolve(self, host: str, port: int) -> Sequence[AddressInfo]:
+        """The addresses of `host`, checked; for `RESOLVED_FOR_S` the name means no others.
+
+        Raises:
+            EgressRefusedError: not a configured name, or one of its addresses may not be reached.
+            OSError: it has no address, or nobody said so in time.
+        """
+        try:
+            if is_written_out(host):
+                self._policy.check_address(host)
+                return _numeric(host, port)
+            self._policy.check_host(host)
+            until, pinned = self._pinned.get((host, port), (0.0, ()))
+            now = asyncio.get_running_loop().time()
+            if now < until:
+                return pinned
+            found = await self._answers(host, port)
+            self._policy.pin(host, [str(info[4][0]) for info in found])
+        except EgressRefusedError as error:
+            self.note(error)
+            raise
+        self._pinned[host, port] = (now + RESOLVED_FOR_S, found)
+        return found
+
+    async def _answers(self, host: str, port: int) -> Sequence[AddressInfo]:
+        # One question at a time for each name: a resolver that hangs holds one thread, not all.
+        asked = self._asked.get((host, port))
+        if asked is None:
+            asked = asyncio.ensure_future(self._look_up(host, port))
+            self._asked[host, port] = asked
+            asked.add_done_callback(lambda done: self._answered((host, port), done))
+        try:
+            async with asyncio.timeout(self._resolve_timeout_s):
+                return await asyncio.shield(asked)
+        except TimeoutError as cause:
+            sentence = f"The name {host} was not resolved within {self._resolve_timeout_s} s."
+            raise OSError(sentence) from cause
+
+    def _answered(
+        self, name: tuple[str, int], asked: asyncio.Future[Sequence[AddressInfo]]
+    ) -> None:
+        del self._asked[name]
+        if not asked.cancelled():
+            # Whoever asked may have given up by now.
+            asked.exception()
+
+    def forget(self, host: str, port: int) -> None:
+        """Resolves the name anew the next time: nothing answered at its addresses."""
+        self._pinned.pop((host, port), None)
 
     def open_socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
         """A socket for exactly the address that was checked; EgressRefusedError otherwise."""
         family, kind, protocol, _, address = info
-        if not is_allowed(ip_address(str(address[0]).partition("%")[0]), self._networks):
-            self._refuse(f"{address[0]} is outside the allowed networks")
-        return socket.socket(family, kind, protocol)
+        try:
+            self._policy.check_address(str(address[0]))
+        except EgressRefusedError as error:
+            self.note(error)
+            raise
+        opened = socket.socket(family, kind, protocol)
+        if self._recorder is not None:
+            self._recorder.let_through(opened, str(address[0]))
+        return opened
 
-    def _refuse(self, reason: str) -> None:
-        self._on_refused()
-        log.error("egress_refused", reason=reason)
-        raise EgressRefusedError(reason)
+    def note(self, error: EgressRefusedError) -> None:
+        """Counts and logs a refused attempt."""
+        self._on_refused(error.reason)
+        log.error("egress_refused", reason=error.reason, sentence=error.sentence)
+
+
+def _numeric(host: str, port: int) -> Sequence[AddressInfo]:
+    flags = socket.AI_NUMERICHOST
+    return socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=flags)
 
 
 class GuardedResolver(AbstractResolver):
-    """Resolves configured names only, with the system's resolver in a thread."""
+    """What the guard resolves, for aiohttp; it caches nothing itself."""
 
     def __init__(self, guard: EgressGuard) -> None:
         self._guard = guard
-        self._resolver = aiohttp.ThreadedResolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """The addresses of `host`; the socket is checked again when it is opened."""
-        self._guard.check_host(host)
-        return await self._resolver.resolve(host, port, family)
+        """The addresses of `host`; each is checked again when its socket is opened."""
+        return [
+            ResolveResult(
+                hostname=host,
+                host=str(info[4][0]),
+                port=port,
+                family=info[0],
+                proto=info[2],
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for info in await self._guard.resolve(host, port)
+            if family in {socket.AF_UNSPEC, info[0]}
+        ]
 
     async def close(self) -> None:
         """Nothing is kept open."""
+
+
+class RedirectRefusedError(aiohttp.ClientError):
+    """An answer sends us elsewhere; the configured address is the only one that is asked."""
+
+
+def _refused_redirects() -> aiohttp.TraceConfig:
+    async def refuse(
+        _: aiohttp.ClientSession,
+        __: SimpleNamespace,
+        params: aiohttp.TraceRequestRedirectParams,
+    ) -> None:
+        message = f"{params.url.host} answered with a redirect ({params.response.status})"
+        raise RedirectRefusedError(message)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(refuse)
+    return trace
 
 
 def open_session(
@@ -77,13 +193,14 @@ def open_session(
 ) -> aiohttp.ClientSession:
     """The one client that the gateway calls anything with.
 
-    No proxy from the environment, no cookies, no decompression (bytes pass as they come), no limit
-    on connections; `connect_timeout_s` bounds the connection only. `trusted` as for `Client`.
+    No redirects, no proxy from the environment, no cookies, no decompression (bytes pass as they
+    come), no limit on connections; `connect_timeout_s` bounds the connection only. `trusted` as for
+    `Client`.
     """
     connector = aiohttp.TCPConnector(
         limit=0,
         resolver=GuardedResolver(guard),
-        ttl_dns_cache=10,
+        use_dns_cache=False,
         keepalive_timeout=KEEP_ALIVE_S,
         socket_factory=guard.open_socket,
         ssl=trusted or True,
@@ -91,6 +208,7 @@ def open_session(
     return aiohttp.ClientSession(
         connector=connector,
         trust_env=False,
+        trace_configs=[_refused_redirects()],
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s),

@@ -13,10 +13,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from gateway.contract.addresses import DEFAULT_NETWORKS
+from gateway.contract.egress import EgressRefusedError
 from gateway.upstream import client as client_module
 from gateway.upstream.client import Client, ConnectError, Origin
 from gateway.upstream.connection import BrokenOffError
-from gateway.upstream.egress import EgressGuard, EgressRefusedError
+from gateway.upstream.egress import EgressGuard
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -58,7 +59,7 @@ async def endpoint() -> AsyncIterator[Endpoint]:
 
 @pytest.fixture
 def guard() -> EgressGuard:
-    return EgressGuard(DEFAULT_NETWORKS, on_refused=lambda: None)
+    return EgressGuard(DEFAULT_NETWORKS, on_refused=lambda _: None)
 
 
 @pytest.fixture
@@ -180,7 +181,7 @@ async def test_an_address_that_does_not_answer_is_given_up_in_time(guard: Egress
 async def test_an_address_outside_the_allowed_networks_is_never_dialled(
     client: Client, host: str
 ) -> None:
-    with pytest.raises(ConnectError, match="outside the allowed networks"):
+    with pytest.raises(EgressRefusedError, match="outside the allowed networks"):
         await client.ask(Origin("http", host, 80), REQUEST)
 
 

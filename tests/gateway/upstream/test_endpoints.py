@@ -1,9 +1,10 @@
 import pytest
 
 from gateway.contract.addresses import DEFAULT_NETWORKS
+from gateway.contract.egress import EgressRefusedError
 from gateway.issuer.known_models import KnownModel
 from gateway.upstream.client import Client
-from gateway.upstream.egress import EgressGuard, EgressRefusedError
+from gateway.upstream.egress import EgressGuard
 from gateway.upstream.endpoints import Endpoints
 from tests.fakes.model_endpoint import FakeModelEndpoint
 
@@ -23,7 +24,7 @@ def a_known_model(*endpoints: str, **changes: object) -> KnownModel:
 
 @pytest.fixture
 def guard() -> EgressGuard:
-    return EgressGuard(DEFAULT_NETWORKS, on_refused=lambda: None)
+    return EgressGuard(DEFAULT_NETWORKS, on_refused=lambda _: None)
 
 
 def test_only_the_hosts_of_the_feed_and_the_instance_may_be_resolved(guard: EgressGuard) -> None:
