@@ -1,0 +1,167 @@
+"""Which settings an admin can change, what each may be, and what holds when several say it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, get_args
+
+from appliance.errors import InvalidFieldsError
+from appliance.instance_settings.errors import AddressNotAllowedHereError
+from gateway.contract.addresses import (
+    Endpoint,
+    EndpointRefusedError,
+    Network,
+    check_addresses,
+    parse_endpoint,
+)
+from gateway.contract.claims import LEEWAY_S, LONGEST_LIFE_S
+
+Name = Literal[
+    "instance_public_url", "gateway_public_url", "ai_gateway_url", "ai_gateway_timeout_seconds"
+]
+NAMES: tuple[Name, ...] = get_args(Name)
+# What the real instance takes.
+DEFAULT_TIMEOUT_S = 60
+TIMEOUTS_S = range(60, 601)
+
+# Tokens that name a former issuer are gone once so much time has passed.
+FORMER_ISSUER_LASTS = timedelta(seconds=LONGEST_LIFE_S + LEEWAY_S)
+
+# Gives the addresses of a host; OSError when it has none.
+Resolve = Callable[[str, int], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where the parts are reached: instance and gateway by clients, the gateway by the instance.
+
+    `instance_public_url` is the `iss` of access tokens as well.
+    """
+
+    instance_public_url: str
+    gateway_public_url: str
+    ai_gateway_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A setting that was changed here."""
+
+    name: str
+    value: str
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceSettings:
+    """What holds now; `set_here` are the settings that no longer follow the environment.
+
+    `ai_gateway_timeout_s` is how long the gateway may say nothing to a request of the instance's.
+    """
+
+    addresses: Addresses
+    ai_gateway_timeout_s: int
+    set_here: frozenset[Name]
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormerIssuer:
+    """What tokens named as their issuer until `replaced_at`."""
+
+    issuer: str
+    replaced_at: datetime
+
+
+def effective(told: Addresses, stored: Iterable[Stored]) -> InstanceSettings:
+    """What was set here, and for the rest what the environment says."""
+    here = {each.name: each for each in stored if each.name in NAMES}
+    values = {name: each.value for name, each in here.items()}
+    return InstanceSettings(
+        addresses=Addresses(
+            instance_public_url=values.get("instance_public_url", told.instance_public_url),
+            gateway_public_url=values.get("gateway_public_url", told.gateway_public_url),
+            ai_gateway_url=values.get("ai_gateway_url", told.ai_gateway_url),
+        ),
+        ai_gateway_timeout_s=int(values.get("ai_gateway_timeout_seconds", DEFAULT_TIMEOUT_S)),
+        set_here=frozenset(name for name in NAMES if name in here),
+        updated_at=max((each.changed_at for each in here.values()), default=None),
+    )
+
+
+def accepted_issuers(
+    present: str, former: Iterable[FormerIssuer], *, now: datetime
+) -> tuple[str, ...]:
+    """The present issuer, then those that a token may still name, the last one first."""
+    alive = sorted(
+        (each for each in former if each.replaced_at + FORMER_ISSUER_LASTS > now),
+        key=lambda each: each.replaced_at,
+        reverse=True,
+    )
+    return tuple(dict.fromkeys((present, *(each.issuer for each in alive))))
+
+
+def checked_changes(changes: Mapping[str, str | int | None]) -> dict[Name, str | None]:
+    """The changes in the form that is stored; None takes a setting back.
+
+    Raises:
+        InvalidFieldsError: with a sentence for each setting that is unknown or cannot be used.
+    """
+    problems = {name: _problem(name, value) for name, value in changes.items()}
+    found = {name: problem for name, problem in problems.items() if problem is not None}
+    if found:
+        raise InvalidFieldsError(found)
+    return {
+        name: None if (value := changes[name]) is None else str(value).rstrip("/")
+        for name in NAMES
+        if name in changes
+    }
+
+
+def _problem(name: str, value: str | int | None) -> str | None:
+    if name not in NAMES:
+        return f"is no setting; there are {', '.join(NAMES)}"
+    if value is None:
+        return None
+    if name == "ai_gateway_timeout_seconds":
+        return _problem_of_timeout(value)
+    try:
+        parse_endpoint(str(value))
+    except EndpointRefusedError as refusal:
+        return f"cannot be used: {refusal.reason}".replace("The endpoint", "it")
+    return None
+
+
+def _problem_of_timeout(value: str | int) -> str | None:
+    text = str(value)
+    if text.isascii() and text.isdecimal() and len(text) <= len(str(TIMEOUTS_S[-1])):
+        return None if int(text) in TIMEOUTS_S else _TIMEOUT_RANGE
+    return _TIMEOUT_RANGE
+
+
+_TIMEOUT_RANGE = f"must be a whole number of seconds from {TIMEOUTS_S[0]} to {TIMEOUTS_S[-1]}"
+
+
+def check_address(
+    name: Name, url: str, *, networks: Sequence[Network], resolve: Resolve
+) -> Endpoint:
+    """Passes when an address lies within the networks; blocks while its host is resolved.
+
+    Only clients use the public ones, so those may be names that this machine does not know.
+
+    Raises:
+        AddressNotAllowedHereError: it lies outside, or the gateway's host is not known.
+    """
+    endpoint = parse_endpoint(url)
+    try:
+        found = resolve(endpoint.host, endpoint.port)
+    except (OSError, UnicodeError) as cause:
+        if name != "ai_gateway_url":
+            return endpoint
+        reason = f"The host {endpoint.host} cannot be resolved."
+        raise AddressNotAllowedHereError(name, reason) from cause
+    try:
+        check_addresses(endpoint, found, networks)
+    except EndpointRefusedError as cause:
+        raise AddressNotAllowedHereError(name, cause.reason) from cause
+    return endpoint
