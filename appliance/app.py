@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Litestar
 from litestar.datastructures import State
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.routes import HTTPRoute
@@ -46,8 +46,11 @@ from appliance.explanations import rest as explanations
 from appliance.feature_flags import rest as feature_flags
 from appliance.gateway_feed import jobs as feed_jobs
 from appliance.gateway_feed import rest as gateway_feed
-from appliance.gateway_feed.usecases import state_of_model
+from appliance.gateway_feed.rest import Streams
+from appliance.gateway_feed.usecases import Sources, state_of_model
 from appliance.graphql import rest as graphql
+from appliance.instance_settings import usecases as instance_settings
+from appliance.instance_settings.rules import Addresses
 from appliance.licensing import jobs as licensing_jobs
 from appliance.licensing import rest as licensing
 from appliance.namespaces import rest as namespaces
@@ -161,14 +164,17 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         ApplianceError: it cannot be opened.
     """
     instance = open_instance(settings)
+    told = _told(settings)
+    _note_issuer(instance.db, told, now=clock())
     registry = CollectorRegistry()
     minter = Minter(
         instance.sealer,
         instance.identity,
-        issuer=settings.issuer,
+        told=told,
         catalog=load_catalog(),
         version=release(),
     )
+    streams = Streams(instance.db, clock=clock)
     values: dict[str, Any] = {
         "db": instance.db,
         "sealer": instance.sealer,
@@ -176,14 +182,17 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         "minter": minter,
         "clock": clock,
         "registry": registry,
+        "streams": streams,
+        "feed_sources": Sources(
+            sealer=instance.sealer, minter=minter, catalog=load_catalog(), told=told
+        ),
         "check_endpoint": _endpoint_check(settings.networks),
         "read_state": lambda session, ref, now: state_of_model(session, ref, now=now),
         "project_namespace": lambda session, user, project_id, now: (
             visible_project(session, user, project_id, now=now).namespace_id
         ),
         "follow_group": follow_group,
-        "public_url": settings.issuer,
-        "gateway_url": settings.gateway_public_url,
+        "told": told,
         "version": release(),
         "usage_retention": _retention(settings),
     }
@@ -195,12 +204,12 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         after_exception=[note_refusal],
         exception_handlers=ANSWERS,
         template_config=TemplateConfig(instance=_template_engine()),
-        state=State({"db": instance.db, "clock": clock, "registry": registry}),
+        state=State({"db": instance.db, "clock": clock, "registry": registry, "streams": streams}),
         request_max_body_size=MAX_BODY_BYTES,
         logging_config=None,
         # The pages that Litestar would add load their scripts from outside.
         openapi_config=None,
-        lifespan=[lambda _: jobs.run()],
+        lifespan=[lambda _: jobs.run(), lambda _: streams.run()],
         on_shutdown=[instance.db.close],
     )
     _check_every_route_states_its_access(app)
@@ -225,6 +234,19 @@ def _jobs(retention: Retention) -> tuple[Job, ...]:
     )
 
 
+def _told(settings: Settings) -> Addresses:
+    return Addresses(
+        instance_public_url=settings.issuer,
+        gateway_public_url=settings.gateway_public_url,
+        ai_gateway_url=settings.ai_gateway_url or settings.gateway_public_url,
+    )
+
+
+def _note_issuer(db: Db, told: Addresses, *, now: datetime) -> None:
+    if db.read_blocking(lambda session: instance_settings.needs_noting(session, told)):
+        db.write_blocking(lambda session: instance_settings.note_issuer(session, told, now=now))
+
+
 def _given(value: Any) -> Provide:
     return Provide(lambda: value, sync_to_thread=False)
 
@@ -239,7 +261,26 @@ async def _asked_page(
     return Page.asked(page, per_page)
 
 
-_OF_THE_REQUEST = {"caller": Provide(provide_caller), "asked": Provide(_asked_page)}
+async def _addresses(*, db: NamedDependency[Db], told: NamedDependency[Addresses]) -> Addresses:
+    # Looked up for each request that needs them: a change holds at once, in every replica.
+    return await db.read(lambda session: instance_settings.addresses(session, told))
+
+
+async def _public_url(*, addresses: NamedDependency[Addresses]) -> str:
+    return addresses.instance_public_url
+
+
+async def _gateway_url(*, addresses: NamedDependency[Addresses]) -> str:
+    return addresses.gateway_public_url
+
+
+_OF_THE_REQUEST = {
+    "caller": Provide(provide_caller),
+    "asked": Provide(_asked_page),
+    "addresses": Provide(_addresses),
+    "public_url": Provide(_public_url),
+    "gateway_url": Provide(_gateway_url),
+}
 
 
 def _template_engine() -> JinjaTemplateEngine:

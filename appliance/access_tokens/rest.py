@@ -89,19 +89,22 @@ async def mint_access_token(
     minter: NamedDependency[Minter],
     find_namespace: NamedDependency[FindNamespace],
     clock: NamedDependency[Clock],
-    gateway_url: NamedDependency[str],
 ) -> Response[dict[str, Any]]:
     """A token with which the caller can call the gateway at `base_url`."""
     token = await db.read(
         lambda session: minter.mint(
-            session, caller, namespace=find_namespace(session), jti=uuid4(), now=clock()
+            session,
+            caller,
+            rules.Purpose(jti=uuid4()),
+            namespace=find_namespace(session),
+            now=clock(),
         )
     )
     return Response(
         {
             "token": token.text,
             "expires_at": int(token.expires_at.timestamp()),
-            "base_url": gateway_url,
+            "base_url": token.base_url,
             "headers": token.headers,
         },
         headers={"cache-control": "no-store"},

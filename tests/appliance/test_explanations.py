@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from appliance.access_tokens.rules import Origin, Standing, Subject, direct_claims
+from appliance.access_tokens.rules import Origin, Purpose, Standing, Subject, token_claims
 from appliance.access_tokens.usecases import Minter, ensure_signing_key, namespace_of_token
 from appliance.accounts.errors import UserBlockedError
 from appliance.accounts.rules import Caller, Profile, User, check_credential
@@ -22,6 +22,7 @@ from appliance.explanations import usecases
 from appliance.explanations.rules import AskedModel, Facts, Question, explain
 from appliance.feature_flags.rules import load_definitions
 from appliance.feature_flags.usecases import set_flag
+from appliance.instance_settings.rules import Addresses
 from appliance.licensing.rules import Holding, Item, Purchase, holding
 from appliance.licensing.tables import add_seats, users_with_seats
 from appliance.namespaces.rules import AccessLevel, Membership, Namespace, NewGroup
@@ -127,7 +128,7 @@ def minted(facts: Facts) -> Claims | str:
     if not facts.is_member:
         return "namespace_not_granted"
     held = Standing(grant=facts.grant, flags=facts.flags, namespace=facts.namespace)
-    return direct_claims(SUBJECT, held, origin=ORIGIN, jti=UUID(int=1), now=NOW)
+    return token_claims(SUBJECT, held, Purpose(jti=UUID(int=1)), origin=ORIGIN, now=NOW)
 
 
 def answered(claims: Claims, facts: Facts) -> str | None:
@@ -274,7 +275,8 @@ def really_answered(
         return error.code
     except NotFoundError:
         return "namespace_not_granted"
-    token = minter.mint(session, caller, namespace=namespace, jti=UUID(int=1), now=NOW)
+    purpose = Purpose(jti=UUID(int=1))
+    token = minter.mint(session, caller, purpose, namespace=namespace, now=NOW)
     payload = jwt.decode(token.text, options={"verify_signature": False})
     claims = msgspec.convert(payload, Claims)
     try:
@@ -307,7 +309,7 @@ def test_any_organisation_is_explained_as_it_is_minted(
     minter = Minter(
         sealer,
         Identity(instance_id="i", feed_epoch=1),
-        issuer="http://i",
+        told=Addresses(instance_public_url="http://i", gateway_public_url="", ai_gateway_url=""),
         catalog=CATALOG,
         version="1",
     )

@@ -17,13 +17,16 @@ from appliance.access_tokens.rules.keys import (
     public_half,
 )
 from appliance.access_tokens.rules.minting import (
+    EDITOR_LIFETIME,
+    FORWARDED_LIFETIME,
     AccessToken,
     Origin,
+    Purpose,
     Subject,
     client_headers,
-    direct_claims,
     global_user_id,
     sign,
+    token_claims,
 )
 from appliance.access_tokens.rules.publishing import (
     KEY_SET_MAX_AGE_S,
@@ -33,17 +36,19 @@ from appliance.access_tokens.rules.publishing import (
 )
 
 __all__ = [
+    "EDITOR_LIFETIME",
+    "FORWARDED_LIFETIME",
     "KEY_SET_MAX_AGE_S",
     "AccessToken",
     "KeyState",
     "Origin",
     "PublicKey",
+    "Purpose",
     "Standing",
     "Subject",
     "are_suggestions_open",
     "chat_contexts",
     "client_headers",
-    "direct_claims",
     "discovery_document",
     "effective",
     "entity_tag",
@@ -56,4 +61,5 @@ __all__ = [
     "private_key",
     "public_half",
     "sign",
+    "token_claims",
 ]

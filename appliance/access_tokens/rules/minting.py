@@ -3,7 +3,7 @@
 import base64
 import hmac
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -14,9 +14,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from appliance.access_tokens.rules.grants import Standing
 from gateway.contract import headers
-from gateway.contract.claims import ALGORITHM, AUDIENCE, Claims, Realm
+from gateway.contract.claims import ALGORITHM, AUDIENCE, Claims, Realm, Use
 
 DIRECT_LIFETIME = timedelta(minutes=15)
+# Editors and agents ask once an hour, as at the real instance.
+EDITOR_LIFETIME = timedelta(hours=1)
+FORWARDED_LIFETIME = timedelta(minutes=2)
 # What the real instance gives; a verifier's clock may be a little behind.
 NOT_BEFORE_MARGIN = timedelta(seconds=5)
 ENABLED_FLAGS = "X-Gitlab-Enabled-Feature-Flags"
@@ -42,12 +45,34 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Purpose:
+    """What a token is minted for, and how narrow it is.
+
+    Of what is granted it opens `scopes` only (None: all), and nothing beyond the token `within`,
+    which it does not outlive either. `client_ip` is whom a `forwarded` token is passed on for.
+    """
+
+    jti: UUID
+    use: Use = "direct"
+    lifetime: timedelta = DIRECT_LIFETIME
+    scopes: frozenset[str] | None = None
+    within: Claims | None = None
+    client_ip: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccessToken:
-    """A minted token; `headers` are what a client must send with it."""
+    """A minted token; `headers` are what a client must send with it to the gateway `base_url`."""
 
     text: str
-    expires_at: datetime
+    claims: Claims
+    base_url: str
     headers: dict[str, str]
+
+    @property
+    def expires_at(self) -> datetime:
+        """When it ends."""
+        return datetime.fromtimestamp(self.claims.exp, UTC)
 
     def __repr__(self) -> str:
         return f"AccessToken(expires_at={self.expires_at!r})"
@@ -59,39 +84,49 @@ def global_user_id(key: bytes, *, instance_id: str, user_id: int) -> str:
     return base64.b64encode(digest).decode()
 
 
-def direct_claims(
-    subject: Subject, standing: Standing, *, origin: Origin, jti: UUID, now: datetime
+def token_claims(
+    subject: Subject, standing: Standing, purpose: Purpose, *, origin: Origin, now: datetime
 ) -> Claims:
-    """The claims of a token with which a user calls the gateway.
+    """The claims of a token with which the gateway is called for a user.
 
     It ends when any part of the grant ends, so that nothing is used after that.
     """
     issued_at = int(now.timestamp())
-    expires_at = issued_at + int(DIRECT_LIFETIME.total_seconds())
-    grant, group = standing.grant, standing.namespace
+    grant, group, within = standing.grant, standing.namespace, purpose.within
+    ends = [issued_at + int(purpose.lifetime.total_seconds())]
     if grant.ends_at is not None:
-        # Not before now: a clock that was set back may lie behind what the grant was judged at.
-        expires_at = max(issued_at, min(expires_at, int(grant.ends_at.timestamp())))
+        ends.append(int(grant.ends_at.timestamp()))
+    if within is not None:
+        ends.append(within.exp)
     return Claims(
         iss=origin.issuer,
         aud=(AUDIENCE,),
         sub=subject.global_user_id,
         iat=issued_at,
         nbf=issued_at - int(NOT_BEFORE_MARGIN.total_seconds()),
-        exp=expires_at,
-        jti=str(jti),
+        # Not before now: a clock that was set back may lie behind what the grant was judged at.
+        exp=max(issued_at, min(ends)),
+        jti=str(purpose.jti),
         gitlab_realm=origin.realm,
         gitlab_instance_id=origin.instance_id,
-        scopes=grant.scopes,
-        providers=grant.providers,
-        use="direct",
-        flags=standing.flags,
+        scopes=_scopes(standing, purpose),
+        providers=grant.providers if within is None else grant.providers & within.providers,
+        use=purpose.use,
+        flags=standing.flags if within is None else standing.flags & within.flags,
         ns=None if group is None else group.id,
         root_ns=None if group is None else group.root_id,
         cred=subject.credential,
         gen=subject.generation,
         era=origin.era,
+        client_ip=msgspec.UNSET if purpose.client_ip is None else purpose.client_ip,
     )
+
+
+def _scopes(standing: Standing, purpose: Purpose) -> frozenset[str]:
+    scopes = standing.grant.scopes
+    if purpose.scopes is not None:
+        scopes &= purpose.scopes
+    return scopes if purpose.within is None else scopes & purpose.within.scopes
 
 
 def client_headers(claims: Claims, *, version: str) -> dict[str, str]:

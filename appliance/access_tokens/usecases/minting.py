@@ -1,17 +1,19 @@
 """Mints access tokens."""
 
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from appliance.access_tokens import rules, tables
 from appliance.access_tokens.errors import NoSigningKeyError
-from appliance.access_tokens.rules import AccessToken, Origin, Subject
+from appliance.access_tokens.rules import AccessToken, Origin, Purpose, Subject
 from appliance.access_tokens.usecases.standings import standing
 from appliance.accounts.rules import Caller
 from appliance.accounts.usecases import all_user_ids, grant_era
+from appliance.instance_settings.rules import Addresses
+from appliance.instance_settings.usecases import addresses
 from appliance.licensing.usecases import is_saas
 from appliance.namespaces.rules import Namespace
 from appliance.storage.engine import Session
@@ -27,11 +29,11 @@ class Minter:
     """Signs for one instance; keeps the opened signing key, which takes milliseconds to open."""
 
     def __init__(
-        self, sealer: Sealer, identity: Identity, *, issuer: str, catalog: Catalog, version: str
+        self, sealer: Sealer, identity: Identity, *, told: Addresses, catalog: Catalog, version: str
     ) -> None:
         self._sealer = sealer
         self._identity = identity
-        self._issuer = issuer
+        self._told = told
         self._version = version
         self._catalog = catalog
         self._subject_key = sealer.derive(SUBJECT_PURPOSE)
@@ -41,12 +43,12 @@ class Minter:
         self,
         session: Session,
         caller: Caller,
+        purpose: Purpose,
         *,
         namespace: Namespace | None,
-        jti: UUID,
         now: datetime,
     ) -> AccessToken:
-        """A token with which the caller can call the gateway for at most 15 minutes.
+        """A token with which the gateway can be called for the caller.
 
         Who is granted nothing gets one that opens nothing: the gateway says what is missing.
 
@@ -56,10 +58,14 @@ class Minter:
         sealed = tables.current_key(session)
         if sealed is None:
             raise NoSigningKeyError
-        claims = self.claims_of(session, caller, namespace=namespace, jti=jti, now=now)
+        where = addresses(session, self._told)
+        origin = self._origin(session, where, now=now)
+        held = standing(session, caller.user, namespace=namespace, catalog=self._catalog, now=now)
+        claims = rules.token_claims(self._subject(caller), held, purpose, origin=origin, now=now)
         return AccessToken(
             text=rules.sign(claims, self._open(sealed), kid=sealed.kid),
-            expires_at=datetime.fromtimestamp(claims.exp, UTC),
+            claims=claims,
+            base_url=where.gateway_public_url,
             headers=rules.client_headers(claims, version=self._version),
         )
 
@@ -73,18 +79,21 @@ class Minter:
         now: datetime,
     ) -> Claims:
         """What a token would say that is minted now; its use is `direct`."""
-        subject = Subject(
+        origin = self._origin(session, addresses(session, self._told), now=now)
+        held = standing(session, caller.user, namespace=namespace, catalog=self._catalog, now=now)
+        purpose = Purpose(jti=jti)
+        return rules.token_claims(self._subject(caller), held, purpose, origin=origin, now=now)
+
+    def _subject(self, caller: Caller) -> Subject:
+        return Subject(
             global_user_id=self.global_user_id(caller.user.id),
             credential=f"pat:{caller.credential.id}",
             generation=caller.user.grant_generation,
         )
-        held = standing(session, caller.user, namespace=namespace, catalog=self._catalog, now=now)
-        origin = self._origin(session, now=now)
-        return rules.direct_claims(subject, held, origin=origin, jti=jti, now=now)
 
-    def _origin(self, session: Session, *, now: datetime) -> Origin:
+    def _origin(self, session: Session, where: Addresses, *, now: datetime) -> Origin:
         return Origin(
-            issuer=self._issuer,
+            issuer=where.instance_public_url,
             instance_id=self._identity.instance_id,
             realm="saas" if is_saas(session, now=now) else "self-managed",
             era=grant_era(session),

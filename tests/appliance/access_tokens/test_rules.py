@@ -3,6 +3,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import jwt
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from jwt.types import Options
@@ -10,12 +11,12 @@ from jwt.types import Options
 from appliance.access_tokens.rules import (
     AccessToken,
     Origin,
+    Purpose,
     Standing,
     Subject,
     are_suggestions_open,
     chat_contexts,
     client_headers,
-    direct_claims,
     discovery_document,
     effective,
     entity_tag,
@@ -28,6 +29,7 @@ from appliance.access_tokens.rules import (
     private_key,
     public_half,
     sign,
+    token_claims,
 )
 from appliance.feature_flags.rules import load_definitions
 from appliance.licensing.rules import Grant
@@ -53,7 +55,7 @@ def key() -> RSAPrivateKey:
 def _claims(*, namespace: Namespace | None = None, ends_at: datetime | None = None) -> Claims:
     grant = replace(GRANT, ends_at=ends_at)
     standing = Standing(grant=grant, flags=frozenset({"y", "x"}), namespace=namespace)
-    return direct_claims(SUBJECT, standing, origin=ORIGIN, jti=UUID(int=5), now=NOW)
+    return token_claims(SUBJECT, standing, Purpose(jti=UUID(int=5)), origin=ORIGIN, now=NOW)
 
 
 def test_a_direct_token_lasts_15_minutes_and_began_5_seconds_ago() -> None:
@@ -207,8 +209,34 @@ def test_bodies_that_differ_have_different_tags() -> None:
 
 
 def test_an_access_token_does_not_show_its_text() -> None:
-    token = AccessToken(text="canary", expires_at=NOW + timedelta(minutes=1), headers={})
+    claims = _claims(namespace=None)
+    token = AccessToken(text="canary", claims=claims, base_url="http://g", headers={})
     assert "canary" not in repr(token)
+    assert token.expires_at.timestamp() == claims.exp
+
+
+def test_a_token_is_narrowed_to_its_purpose() -> None:
+    standing = Standing(grant=GRANT, flags=frozenset({"x"}), namespace=None)
+    narrow = Purpose(jti=UUID(int=6), lifetime=timedelta(hours=1), scopes=frozenset({"other"}))
+    claims = token_claims(SUBJECT, standing, narrow, origin=ORIGIN, now=NOW)
+    assert (claims.scopes, claims.providers) == (frozenset(), GRANT.providers)
+    assert claims.exp - claims.iat == 3600
+    assert not claims.client_ip
+
+
+def test_a_forwarded_token_is_never_wider_than_the_one_it_came_with() -> None:
+    standing = Standing(grant=GRANT, flags=frozenset({"x", "y"}), namespace=None)
+    user_token = msgspec.structs.replace(
+        _claims(namespace=None),
+        scopes=frozenset({"not_granted"}),
+        providers=frozenset(),
+        flags=frozenset({"x", "z"}),
+        exp=int(NOW.timestamp()) + 5,
+    )
+    purpose = Purpose(jti=UUID(int=6), use="forwarded", within=user_token, client_ip="10.0.0.7")
+    claims = token_claims(SUBJECT, standing, purpose, origin=ORIGIN, now=NOW)
+    assert (claims.scopes, claims.providers, claims.flags) == (frozenset(), frozenset(), {"x"})
+    assert (claims.use, claims.exp, claims.client_ip) == ("forwarded", user_token.exp, "10.0.0.7")
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,12 @@ import pytest
 from sqlalchemy import event
 
 from appliance.access_tokens.errors import NoSigningKeyError
-from appliance.access_tokens.rules import AccessToken
+from appliance.access_tokens.rules import AccessToken, Purpose
 from appliance.access_tokens.usecases import Minter, ensure_signing_key, published_keys
 from appliance.accounts import usecases as accounts
 from appliance.accounts.rules import Profile
 from appliance.audit.rules import SYSTEM
+from appliance.instance_settings.rules import Addresses
 from appliance.licensing.usecases import note_time
 from appliance.storage.engine import Db, Session
 from appliance.storage.identity import Identity
@@ -20,16 +21,21 @@ from gateway.contract.catalog import load_catalog
 from gateway.contract.claims import Claims
 from tests.instance_builders import NOW, a_caller
 
+TOLD = Addresses(
+    instance_public_url="http://i", gateway_public_url="http://g", ai_gateway_url="http://g"
+)
 IDENTITY = Identity(instance_id=str(UUID(int=9)), feed_epoch=1)
 
 
 def _minter(sealer: Sealer) -> Minter:
-    return Minter(sealer, IDENTITY, issuer="http://i", catalog=load_catalog(), version="1")
+    return Minter(sealer, IDENTITY, told=TOLD, catalog=load_catalog(), version="1")
 
 
 def _mint(db: Db, minter: Minter) -> AccessToken:
     return db.read_blocking(
-        lambda session: minter.mint(session, a_caller(), namespace=None, jti=uuid4(), now=NOW)
+        lambda session: minter.mint(
+            session, a_caller(), Purpose(jti=uuid4()), namespace=None, now=NOW
+        )
     )
 
 
@@ -62,7 +68,7 @@ def test_the_claims_are_those_of_the_token(db: Db, sealer: Sealer) -> None:
     jti = uuid4()
     minted, claims = db.read_blocking(
         lambda session: (
-            minter.mint(session, a_caller(), namespace=None, jti=jti, now=NOW),
+            minter.mint(session, a_caller(), Purpose(jti=jti), namespace=None, now=NOW),
             minter.claims_of(session, a_caller(), namespace=None, jti=jti, now=NOW),
         )
     )
@@ -123,5 +129,6 @@ def test_minting_asks_few_questions(db: Db, sealer: Sealer) -> None:
     asked: list[str] = []
     event.listen(db.engine, "before_cursor_execute", lambda *arguments: asked.append(arguments[2]))
     _mint(db, minter)
-    # The key, the flags, the clock, purchases, seats, whether groups own any, and the era.
-    assert sum(each.startswith("SELECT") for each in asked) <= 7
+    # The key, the settings, the era, the flags, the clock, purchases, seats, and whether groups
+    # own any. Nothing is kept from mint to mint: any change shows in the next token.
+    assert sum(each.startswith("SELECT") for each in asked) <= 8
