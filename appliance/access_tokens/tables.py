@@ -3,17 +3,18 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, text
-from sqlmodel import Field, col, select
+from sqlmodel import Field, col, delete, select, update
 
-from appliance.access_tokens.rules import KeyState, PublicKey
+from appliance.access_tokens.rules import PUBLISHED, KeyState, PublicKey, SigningKey
 from appliance.storage.engine import Row, Session
 from appliance.storage.sealing import Place
 
 
 class SigningKeyRow(Row, table=True):
-    """A signing key; the private half is sealed, the public one is published in every state."""
+    """A signing key; the private half is sealed, and forgotten when the key signs no more."""
 
     __tablename__ = "signing_keys"
     __table_args__ = (
@@ -70,9 +71,32 @@ def current_key(session: Session) -> SealedSigningKey | None:
 
 
 def public_keys(session: Session) -> Sequence[PublicKey]:
-    """The public halves of all keys, oldest first."""
+    """The public halves that verifiers may trust, oldest first."""
+    return [
+        PublicKey(kid=row.kid, n=row.public_n, e=row.public_e)
+        for row in _rows(session)
+        if row.state in PUBLISHED
+    ]
+
+
+def signing_keys(session: Session) -> Sequence[SigningKey]:
+    """All keys that are not gone, oldest first, without their halves."""
+    return [
+        SigningKey(
+            kid=row.kid,
+            state=cast("KeyState", row.state),
+            created_at=row.created_at,
+            signs_since=row.signs_since,
+            ended_at=row.ended_at,
+        )
+        for row in _rows(session)
+    ]
+
+
+def _rows(session: Session) -> Sequence[SigningKeyRow]:
     query = select(SigningKeyRow).order_by(col(SigningKeyRow.created_at), col(SigningKeyRow.kid))
-    return [PublicKey(kid=row.kid, n=row.public_n, e=row.public_e) for row in session.exec(query)]
+    # What a statement changed in this transaction must be seen.
+    return session.exec(query, execution_options={"populate_existing": True}).all()
 
 
 def add_key(
@@ -86,9 +110,34 @@ def add_key(
         public_e=public.e,
         sealed_private_key=sealed,
         created_at=now,
+        signs_since=now if state == "current" else None,
     )
     session.add(row)
     session.flush()
+
+
+def begin_signing(session: Session, kid: str, *, now: datetime) -> None:
+    """Makes a key the current one; there must be no other."""
+    change = update(SigningKeyRow).where(col(SigningKeyRow.kid) == kid)
+    session.exec(change.values(state="current", signs_since=now))
+
+
+def end_signing(session: Session, kid: str, *, state: KeyState, now: datetime) -> None:
+    """Retires or kills a key, whose private half is of no use any more."""
+    change = update(SigningKeyRow).where(col(SigningKeyRow.kid) == kid)
+    session.exec(change.values(state=state, ended_at=now, sealed_private_key=b""))
+
+
+def remove_key(session: Session, kid: str) -> None:
+    """Forgets a key."""
+    session.exec(delete(SigningKeyRow).where(col(SigningKeyRow.kid) == kid))
+
+
+def not_after(session: Session, now: datetime) -> None:
+    """Takes every time that lies after `now` for `now`."""
+    for column in (SigningKeyRow.created_at, SigningKeyRow.signs_since, SigningKeyRow.ended_at):
+        change = update(SigningKeyRow).where(col(column) > now)
+        session.exec(change.values({col(column): now}))
 
 
 def users_named(session: Session, global_ids: Collection[str]) -> dict[str, int]:

@@ -19,6 +19,7 @@ from appliance.storage.paging import Page, Slice
 
 TOPIC = "user"
 PASSWORD_RANDOM_BYTES = 18
+MOST_NAMED = 5000
 NONE: Mapping[int, int] = {}
 
 _hasher = PasswordHasher()
@@ -209,8 +210,11 @@ def delete_user(session: Session, user_id: int, *, actor: Actor, now: datetime) 
 
 
 def raise_generation(session: Session, user_ids: Collection[int] | None, *, now: datetime) -> None:
-    """What these users may do has changed, None for all: access tokens in hand become stale."""
-    if user_ids is None:
+    """What these users may do has changed, None for all: access tokens in hand become stale.
+
+    Where very many are named all tokens do: each gateway would have to be told of every one.
+    """
+    if user_ids is None or len(user_ids) > MOST_NAMED:
         era = rules.next_era(tables.era(session), now=now)
         tables.set_era(session, era)
         publish(session, TOPIC, {"change": "era", "era": era}, now=now)

@@ -136,6 +136,52 @@ def on_flags(
     return frozenset(name for name, each in definitions.items() if is_on(each, gates, asker))
 
 
+def is_off_for_everyone(definition: Definition, gates: Iterable[Gate]) -> bool:
+    """Whether there is no user for whom the flag can be on."""
+    own = [gate for gate in gates if gate.flag == definition.name]
+    return not any(gate.value for gate in own) and not _share_of_others(definition, own)
+
+
+def narrowed_for(
+    definition: Definition, before: Iterable[Gate], after: Iterable[Gate]
+) -> frozenset[int] | None:
+    """The users for whom a change may have turned the flag off; None: nobody knows how many.
+
+    Too many rather than too few: what nothing says any more may still be so by another setting.
+    """
+    old = [gate for gate in before if gate.flag == definition.name]
+    new = [gate for gate in after if gate.flag == definition.name]
+    if _share_of_others(definition, new) < _share_of_others(definition, old):
+        return None
+    lost = _taken(old, new)
+    users = frozenset(subject_id for kind, subject_id in lost if kind == "user")
+    return users if len(users) == len(lost) else None
+
+
+def _taken(old: Sequence[Gate], new: Sequence[Gate]) -> set[Subject]:
+    # Users and groups that were let in by a setting of their own, or are kept out by a new one.
+    was: dict[Subject, int] = {s: g.value for g in old if (s := _subject(g)) is not None}
+    now: dict[Subject, int] = {s: g.value for g in new if (s := _subject(g)) is not None}
+    ended = {subject for subject, value in was.items() if value and not now.get(subject)}
+    return ended | {s for s, value in now.items() if not value and s not in was}
+
+
+def _subject(gate: Gate) -> Subject | None:
+    match gate.kind:
+        case "user" | "namespace":
+            return (gate.kind, gate.subject_id)
+        case "everyone" | "percentage_of_users":
+            return None
+
+
+def _share_of_others(definition: Definition, own: Iterable[Gate]) -> int:
+    """The percentage of those users for whom, and for whose groups, nothing was set."""
+    shares = {gate.kind: gate.value for gate in own}
+    if (share := shares.get("percentage_of_users")) is not None:
+        return share
+    return EVERY_PERCENT * shares.get("everyone", int(definition.is_on_by_default))
+
+
 def _place(flag: str, user_id: int) -> int:
     # 0 to 99, the same at every evaluation, and unrelated between flags.
     digest = hashlib.sha256(f"{flag}:{user_id}".encode()).digest()

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from appliance.accounts.rules import User
+from appliance.accounts.usecases import raise_generation
 from appliance.audit import usecases as audit
 from appliance.audit.rules import Actor, Target
 from appliance.errors import NotFoundError
@@ -40,6 +41,13 @@ def list_gates(session: Session) -> Sequence[Gate]:
     return tables.all_gates(session)
 
 
+def flags_off_for_everyone(session: Session) -> frozenset[str]:
+    """The flags that are on for no user at all."""
+    gates = tables.all_gates(session)
+    definitions = rules.load_definitions().values()
+    return frozenset(each.name for each in definitions if rules.is_off_for_everyone(each, gates))
+
+
 def set_flag(
     session: Session,
     flag: str,
@@ -57,7 +65,7 @@ def set_flag(
         NotFoundError: no such flag.
         InvalidFieldsError: a share that is no percentage, or that is set for somebody.
     """
-    get_definition(flag)
+    definition, before = get_definition(flag), tables.all_gates(session)
     for gate in rules.gates_of(flag, value, subjects):
         replaced = rules.REPLACES.get(gate.kind)
         if replaced is not None:
@@ -65,6 +73,7 @@ def set_flag(
         tables.set_gate(session, gate, now=now)
         details = {"gate": gate.kind, "subject_id": gate.subject_id, "value": gate.value}
         _tell(session, flag, "feature_flag_set", details=details, actor=actor, now=now)
+    _take_back(session, definition, before, now=now)
 
 
 def reset_flag(session: Session, flag: str, *, actor: Actor, now: datetime) -> None:
@@ -73,9 +82,18 @@ def reset_flag(session: Session, flag: str, *, actor: Actor, now: datetime) -> N
     Raises:
         NotFoundError: no such flag.
     """
-    get_definition(flag)
+    definition, before = get_definition(flag), tables.all_gates(session)
     tables.clear_gates(session, flag)
     _tell(session, flag, "feature_flag_reset", details={}, actor=actor, now=now)
+    _take_back(session, definition, before, now=now)
+
+
+def _take_back(
+    session: Session, definition: Definition, before: Sequence[Gate], *, now: datetime
+) -> None:
+    # A gateway opens what a token says, and that was said when the flag was on.
+    users = rules.narrowed_for(definition, before, tables.all_gates(session))
+    raise_generation(session, users, now=now)
 
 
 def _tell(

@@ -43,10 +43,16 @@ def effective(
     definitions: Mapping[str, Definition],
 ) -> Grant:
     """What is left of a grant where flags are off; providers are bought, no flag takes them."""
-    if GLOBAL_SWITCH not in flags:
-        return replace(grant, scopes=frozenset())
     off = [definition for name, definition in definitions.items() if name not in flags]
-    return replace(grant, scopes=grant.scopes.difference(*(_guarded(d, catalog) for d in off)))
+    closed = (closed_by(definition, catalog) for definition in off)
+    return replace(grant, scopes=grant.scopes.difference(*closed))
+
+
+def closed_by(definition: Definition, catalog: Catalog) -> frozenset[str]:
+    """The unit primitives that nobody may use for whom a flag is off."""
+    if definition.name == GLOBAL_SWITCH:
+        return frozenset(catalog.unit_primitives)
+    return _guarded(definition, catalog)
 
 
 def _guarded(definition: Definition, catalog: Catalog) -> frozenset[str]:

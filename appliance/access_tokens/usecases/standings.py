@@ -7,13 +7,14 @@ from appliance.access_tokens.rules import Standing
 from appliance.accounts.rules import User
 from appliance.errors import NotFoundError
 from appliance.feature_flags.rules import load_definitions
-from appliance.feature_flags.usecases import enabled_flags
+from appliance.feature_flags.usecases import enabled_flags, flags_off_for_everyone
 from appliance.licensing.rules import Grant
 from appliance.licensing.usecases import grant_of
 from appliance.namespaces.rules import Namespace
 from appliance.namespaces.usecases import access_level, default_namespace, visible_namespace
 from appliance.storage.engine import Session
 from gateway.contract.catalog import Catalog
+from gateway.contract.feed import SwitchedOff
 
 
 def namespace_of_token(
@@ -49,3 +50,14 @@ def effective_grant(
 ) -> Grant:
     """What was bought for the user in that group, less what flags have switched off."""
     return standing(session, user, namespace=namespace, catalog=catalog, now=now).grant
+
+
+def switched_off(session: Session, catalog: Catalog) -> tuple[SwitchedOff, ...]:
+    """The flags that are off for everyone, with what each closes; in the order of their names."""
+    definitions = load_definitions()
+    return tuple(
+        SwitchedOff(
+            flag=flag, unit_primitives=tuple(sorted(rules.closed_by(definitions[flag], catalog)))
+        )
+        for flag in sorted(flags_off_for_everyone(session))
+    )

@@ -119,6 +119,12 @@ def test_a_change_for_all_raises_the_era_and_nobody_s_own_generation(db: Db) -> 
     assert user.grant_generation == 0
 
 
+def test_a_change_for_very_many_is_one_for_all(db: Db) -> None:
+    many = range(1, usecases.MOST_NAMED + 2)
+    db.write_blocking(lambda session: usecases.raise_generation(session, many, now=NOW))
+    assert _told(db) == [{"change": "era", "era": int(NOW.timestamp() * 1000)}]
+
+
 @pytest.mark.parametrize(
     ("profile", "generation", "ends_streams"),
     [

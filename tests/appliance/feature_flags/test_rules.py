@@ -1,5 +1,7 @@
 """When a flag is on for somebody."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,8 +13,10 @@ from appliance.feature_flags.rules import (
     Gate,
     GateKind,
     gates_of,
+    is_off_for_everyone,
     is_on,
     load_definitions,
+    narrowed_for,
     on_flags,
     parse_definitions,
     parse_value,
@@ -140,3 +144,83 @@ def test_a_flag_is_shown_in_gitlab_s_words() -> None:
         {"key": "actors_off", "value": ["Group:2"]},
     ]
     assert shown_gates(FLAG, [a_gate("everyone", 0)]) == [{"key": "boolean", "value": False}]
+
+
+OFF_BY_DEFAULT = replace(FLAG, is_on_by_default=False)
+
+
+@pytest.mark.parametrize(
+    ("gates", "is_off"),
+    [
+        ([], False),
+        ([a_gate("everyone", 0)], True),
+        ([a_gate("percentage_of_users", 0)], True),
+        ([a_gate("percentage_of_users", 1)], False),
+        ([a_gate("everyone", 0), a_gate("user", 1, 7)], False),
+        ([a_gate("everyone", 0), a_gate("user", 0, 7), a_gate("namespace", 0, 5)], True),
+        ([a_gate("everyone", 0), a_gate("user", 1, 7, flag="other")], True),
+    ],
+)
+def test_a_flag_is_off_for_everyone_when_nothing_lets_anybody_in(
+    gates: list[Gate], is_off: bool
+) -> None:
+    assert is_off_for_everyone(FLAG, gates) is is_off
+
+
+def test_a_flag_that_is_off_by_default_is_off_for_everyone() -> None:
+    assert is_off_for_everyone(OFF_BY_DEFAULT, [])
+    assert not is_off_for_everyone(OFF_BY_DEFAULT, [a_gate("user", 1, 7)])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "narrowed"),
+    [
+        ([], [], frozenset()),
+        ([], [a_gate("everyone", 0)], None),
+        ([a_gate("everyone", 0)], [a_gate("everyone", 1)], frozenset()),
+        ([a_gate("everyone", 0)], [], frozenset()),
+        ([], [a_gate("percentage_of_users", 99)], None),
+        ([a_gate("percentage_of_users", 5)], [a_gate("percentage_of_users", 6)], frozenset()),
+        ([], [a_gate("user", 0, 7)], frozenset({7})),
+        ([a_gate("user", 1, 7)], [a_gate("user", 0, 7)], frozenset({7})),
+        ([a_gate("user", 1, 7)], [], frozenset({7})),
+        ([a_gate("user", 0, 7)], [], frozenset()),
+        ([], [a_gate("user", 1, 7)], frozenset()),
+        ([], [a_gate("namespace", 0, 5)], None),
+        ([], [a_gate("user", 0, 7), a_gate("namespace", 0, 5)], None),
+        ([], [a_gate("everyone", 0, flag="other")], frozenset()),
+    ],
+)
+def test_a_change_says_whom_it_may_take_something_from(
+    before: list[Gate], after: list[Gate], narrowed: frozenset[int] | None
+) -> None:
+    assert narrowed_for(FLAG, before, after) == narrowed
+
+
+SUBJECT_GATES = st.builds(
+    a_gate, st.sampled_from(["user", "namespace"]), st.integers(0, 1), st.integers(1, 3)
+)
+OTHERS = st.one_of(
+    st.none(),
+    st.builds(a_gate, st.just("everyone"), st.integers(0, 1)),
+    st.builds(a_gate, st.just("percentage_of_users"), st.integers(0, 100)),
+)
+
+
+@st.composite
+def some_gates(draw: st.DrawFn) -> list[Gate]:
+    by_subject = {(g.kind, g.subject_id): g for g in draw(st.lists(SUBJECT_GATES, max_size=4))}
+    others = draw(OTHERS)
+    return [*by_subject.values(), *([] if others is None else [others])]
+
+
+@given(some_gates(), some_gates(), st.integers(1, 5), st.lists(st.integers(1, 3), max_size=2))
+def test_nobody_loses_a_flag_unnoticed(
+    before: list[Gate], after: list[Gate], user_id: int, namespaces: list[int]
+) -> None:
+    asker = Asker(user_id=user_id, namespaces=namespaces)
+    narrowed = narrowed_for(FLAG, before, after)
+    if is_on(FLAG, before, asker) and not is_on(FLAG, after, asker):
+        assert narrowed is None or user_id in narrowed
+    if is_off_for_everyone(FLAG, after):
+        assert not is_on(FLAG, after, asker)

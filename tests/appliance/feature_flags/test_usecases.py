@@ -2,6 +2,8 @@
 
 import pytest
 
+from appliance.accounts.rules import Profile
+from appliance.accounts.usecases import create_user, get_user, grant_era
 from appliance.audit.rules import SYSTEM
 from appliance.audit.usecases import list_events
 from appliance.errors import NotFoundError
@@ -65,7 +67,7 @@ def test_all_that_are_on(db: Db) -> None:
 
 def test_a_change_is_told_and_logged(db: Db) -> None:
     before = db.read_blocking(last_sequence)
-    set_flag(db, False)
+    set_flag(db, True)
     assert db.read_blocking(last_sequence) == before + 1
     events = db.read_blocking(lambda session: list_events(session, Page(number=1, size=9)))
     assert [event.entry.action for event in events.items] == ["feature_flag_set"]
@@ -76,3 +78,46 @@ def test_an_unknown_flag_is_refused(db: Db) -> None:
         db.write_blocking(
             lambda session: usecases.reset_flag(session, "nix", actor=SYSTEM, now=NOW)
         )
+
+
+def _era(db: Db) -> int:
+    return db.read_blocking(grant_era)
+
+
+def _user(db: Db) -> int:
+    profile = Profile(username="ada", name="Ada", email="ada@b")
+    return db.write_blocking(
+        lambda session: create_user(session, profile, password_hash=None, actor=SYSTEM, now=NOW)
+    ).id
+
+
+def test_what_a_flag_takes_from_many_makes_all_tokens_stale(db: Db) -> None:
+    set_flag(db, True)
+    assert _era(db) == 0
+    set_flag(db, 50)
+    narrowed = _era(db)
+    assert narrowed > 0
+    set_flag(db, 60)
+    assert _era(db) == narrowed
+    set_flag(db, True, ("namespace", 5))
+    assert _era(db) == narrowed
+    db.write_blocking(
+        lambda session: usecases.reset_flag(session, GLOBAL_SWITCH, actor=SYSTEM, now=NOW)
+    )
+    assert _era(db) > narrowed
+
+
+def test_what_a_flag_takes_from_a_user_makes_their_tokens_stale(db: Db) -> None:
+    ada = _user(db)
+    set_flag(db, False, ("user", ada))
+    assert _era(db) == 0
+    user = db.read_blocking(lambda session: get_user(session, ada))
+    assert user.grant_generation == 1
+
+
+def test_the_flags_that_are_off_for_everyone(db: Db) -> None:
+    assert not db.read_blocking(usecases.flags_off_for_everyone)
+    set_flag(db, False)
+    assert db.read_blocking(usecases.flags_off_for_everyone) == {GLOBAL_SWITCH}
+    set_flag(db, True, ("user", 7))
+    assert not db.read_blocking(usecases.flags_off_for_everyone)
