@@ -18,7 +18,13 @@ from prometheus_client import (
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 # Asked every second or so by programs: counted, but not worth a line in the log.
-QUIET_PREFIXES = ("/-/", "/assets/", "/api/v4/ai/gateway_feed", "/oauth/discovery/keys")
+QUIET_PREFIXES = (
+    "/-/",
+    "/assets/",
+    "/api/v4/ai/gateway_feed",
+    "/oauth/discovery/keys",
+    "/oauth/introspect",
+)
 SAFE_HEADERS = {
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; "

@@ -10,10 +10,16 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from appliance.access_tokens.usecases import Minter
 from appliance.accounts.rules import Caller, PersonalAccessToken, Scope, User
 from appliance.first_contents import Answers
 from appliance.gateway_feed.rules import Gateway, encode, gateway_id
+from appliance.gateway_feed.usecases import Sources
+from appliance.instance_settings.rules import Addresses
 from appliance.self_hosted_models.rules import SelfHostedModel
+from appliance.storage.identity import Identity
+from appliance.storage.sealing import Sealer
+from gateway.contract.catalog import load_catalog
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 MODEL_API_KEY = "key-of-the-model"
@@ -124,6 +130,23 @@ class GatewayKeys:
         kid = changes.pop("kid", self.id)
         payload = {k: v for k, v in {**claims, **changes}.items() if v is not None}
         return jwt.encode(payload, self.signing, algorithm="EdDSA", headers={"kid": kid})
+
+
+def some_sources(sealer: Sealer, *, instance_id: str = "i") -> Sources:
+    """What feed documents are made with."""
+    told = Addresses(
+        instance_public_url="http://instance.test",
+        gateway_public_url="http://gateway.test",
+        ai_gateway_url="http://gateway.test",
+    )
+    minter = Minter(
+        sealer,
+        Identity(instance_id=instance_id, feed_epoch=1),
+        told=told,
+        catalog=load_catalog(),
+        version="1.0",
+    )
+    return Sources(sealer=sealer, minter=minter, catalog=load_catalog(), told=told)
 
 
 def some_answers(folder: Path, keys: GatewayKeys, **model: Any) -> Answers:

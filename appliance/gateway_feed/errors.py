@@ -1,6 +1,6 @@
 """What can go wrong between a gateway and the instance."""
 
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, ConflictError, InvalidFieldsError
 
 
 class AssertionRefusedError(ApplianceError):
@@ -11,6 +11,18 @@ class AssertionRefusedError(ApplianceError):
     def __init__(self, reason: str) -> None:
         super().__init__("401 Unauthorized")
         self.reason = reason
+
+
+class ClockRefusedError(AssertionRefusedError):
+    """The caller is a registered gateway, but one clock is off: its own, or ours.
+
+    `skew_ms` is how far its clock is ahead.
+    """
+
+    def __init__(self, reason: str, gateway_id: str, *, skew_ms: int) -> None:
+        super().__init__(reason)
+        self.gateway_id = gateway_id
+        self.skew_ms = skew_ms
 
 
 class ReportRefusedError(ApplianceError):
@@ -47,3 +59,23 @@ class NoFeedKeyError(ApplianceError):
 
     def __init__(self) -> None:
         super().__init__("The instance has no feed key, so it cannot sign for gateways.")
+
+
+class GatewayTakenError(ConflictError):
+    """Another gateway has that name, or the same gateway has another."""
+
+    code = "gateway_taken"
+
+    def __init__(self, field: str, name: str) -> None:
+        super().__init__(
+            f"The {field} is already registered, for the gateway {name!r}; remove that one first."
+        )
+
+
+class PublicHalvesMismatchError(InvalidFieldsError):
+    """The id that was given is not that of the signing key."""
+
+    code = "gateway_id_mismatch"
+
+    def __init__(self) -> None:
+        super().__init__({"gateway_id": "is not the thumbprint of signing_key"})

@@ -1,12 +1,12 @@
 """The rows of gateways, their used assertions, and the feed key."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from sqlalchemy import JSON, BigInteger, Column, ForeignKey, String
-from sqlmodel import Field, col, delete, select
+from sqlmodel import Field, col, delete, select, update
 
 from appliance.gateway_feed.rules import AcceptedAssertion, Gateway
 from appliance.storage.engine import Row, Session
@@ -27,6 +27,8 @@ class GatewayRow(Row, table=True):
     sealing_key: bytes
     registered_at: datetime
     last_seen_at: datetime | None = None
+    # When it last had a stream of the feed open, to whichever process.
+    streamed_at: datetime | None = None
     version: str | None = None
     reported_epoch: int | None = None
     reported_sequence: int | None = Field(default=None, sa_column=Column(BigInteger))
@@ -70,9 +72,16 @@ def gateway_of(row: GatewayRow) -> Gateway:
         name=row.name,
         signing_key=row.signing_key,
         sealing_key=row.sealing_key,
+        registered_at=row.registered_at,
         last_seen_at=row.last_seen_at,
+        streamed_at=row.streamed_at,
         version=row.version,
+        epoch=row.reported_epoch,
+        sequence=row.reported_sequence,
         reported_models=msgspec.convert(row.reported_models or [], tuple[ReportedModel, ...]),
+        kids=frozenset(row.reported_kids or ()),
+        clock_skew_ms=row.clock_skew_ms,
+        skew_measured_at=row.skew_measured_at,
     )
 
 
@@ -108,12 +117,25 @@ def note_used(session: Session, assertion: AcceptedAssertion, *, now: datetime) 
     session.flush()
 
 
-def store_report(row: GatewayRow, report: Report) -> None:
+def store_report(row: GatewayRow, report: Report, kids: list[str]) -> None:
     """Keeps what a gateway said last."""
     row.version = report.version
     row.reported_epoch = report.epoch
     row.reported_sequence = report.sequence
     row.reported_models = msgspec.to_builtins(report.models)
+    row.reported_kids = kids
+
+
+def note_skew(row: GatewayRow, skew_ms: int, *, now: datetime) -> None:
+    """Keeps how far a gateway's clock is ahead."""
+    row.clock_skew_ms = skew_ms
+    row.skew_measured_at = now
+
+
+def mark_streaming(session: Session, gateway_ids: Collection[str], *, now: datetime) -> None:
+    """Keeps that these gateways have a stream open now."""
+    query = update(GatewayRow).where(col(GatewayRow.id).in_(gateway_ids))
+    session.exec(query.values(last_seen_at=now, streamed_at=now))
 
 
 def feed_key_row(session: Session) -> FeedKeyRow | None:

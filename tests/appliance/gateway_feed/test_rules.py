@@ -152,7 +152,9 @@ def test_an_api_key_opens_for_its_gateway_and_model_only() -> None:
 
 def test_a_document_says_where_in_the_feed_it_is() -> None:
     served = [ServedModel(model=a_model(), api_key="sk"), ServedModel(model=a_model(), api_key="")]
-    document = rules.build_document(served, KEYS.gateway(), POSITION, now=NOW)
+    document = rules.build_document(
+        rules.Parts(models=served), KEYS.gateway(), POSITION, course=rules.Course(), now=NOW
+    )
     assert (document.instance_id, document.gateway_id) == ("i", KEYS.id)
     assert (document.epoch, document.sequence, document.issued_at) == (2, 9, AT)
     first, second = document.models
@@ -163,7 +165,10 @@ def test_a_document_says_where_in_the_feed_it_is() -> None:
 
 def test_a_document_is_signed_under_its_own_context() -> None:
     key = Ed25519PrivateKey.generate()
-    signed = rules.sign_document(rules.build_document([], KEYS.gateway(), POSITION, now=NOW), key)
+    document = rules.build_document(
+        rules.NOTHING_NEW, KEYS.gateway(), POSITION, course=rules.Course(), now=NOW
+    )
+    signed = rules.sign_document(document, key)
     body, signature = _decode(signed.document), _decode(signed.signature)
     key.public_key().verify(signature, SIGNATURE_CONTEXT + body)
     with pytest.raises(InvalidSignature):

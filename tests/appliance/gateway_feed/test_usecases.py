@@ -15,7 +15,7 @@ from appliance.storage.identity import ensure_identity
 from appliance.storage.outbox import last_sequence
 from appliance.storage.sealing import Sealer
 from gateway.contract.feed import Report
-from tests.instance_builders import NOW, GatewayKeys
+from tests.instance_builders import NOW, GatewayKeys, some_sources
 
 
 def _register(db: Db, keys: GatewayKeys, **changes: Any) -> str:
@@ -60,11 +60,11 @@ def test_a_key_that_is_none_is_refused(db: Db, change: dict[str, str]) -> None:
 
 def test_without_a_feed_key_nothing_is_signed(db: Db, sealer: Sealer) -> None:
     db.write_blocking(lambda session: ensure_identity(session, fresh_id=UUID(int=1), now=NOW))
-    gateway = GatewayKeys().gateway()
+    gateway, sources = GatewayKeys().gateway(), some_sources(sealer)
     with pytest.raises(NoFeedKeyError):
         db.read_blocking(
             lambda session: usecases.read_feed(
-                session, gateway, if_none_match=None, sealer=sealer, now=NOW
+                session, gateway, if_none_match=None, sources=sources, now=NOW
             )
         )
     with pytest.raises(NoFeedKeyError):
@@ -84,5 +84,5 @@ def test_a_gateway_removed_meanwhile_can_use_and_report_nothing(db: Db) -> None:
     with pytest.raises(AssertionRefusedError):
         db.write_blocking(lambda session: usecases.use_assertion(session, assertion, now=NOW))
     report = Report(version="1", epoch=1, sequence=1, models=())
-    db.write_blocking(lambda session: usecases.store_report(session, gone.gateway(), report))
+    db.write_blocking(lambda session: usecases.store_report(session, assertion, report, now=NOW))
     assert not db.read_blocking(usecases.list_gateways)

@@ -1,7 +1,5 @@
-"""The gateway feed over REST."""
+"""What gateways read and tell, a request at a time."""
 
-from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -12,25 +10,13 @@ from litestar.response import Response
 from appliance.access_tokens.usecases import Minter
 from appliance.accounts.rules import Access
 from appliance.gateway_feed import rules, usecases
+from appliance.gateway_feed.rest.accepting import Clock, accept
+from appliance.gateway_feed.usecases import Sources
 from appliance.storage.engine import Db, Session
 from appliance.storage.identity import Identity
-from appliance.storage.sealing import Sealer
 from appliance.usage.rules import Retention
 from gateway.contract.events import EVENTS_PATH, Receipt
 from gateway.contract.feed import FEED_PATH, REPORT_PATH
-
-Clock = Callable[[], datetime]
-
-
-async def _accept(
-    request: Request[Any, Any, Any], db: Db, identity: Identity, *, now: datetime
-) -> rules.AcceptedAssertion:
-    authorization = request.headers.get("authorization")
-    return await db.read(
-        lambda session: usecases.authenticate(
-            session, authorization, instance_id=identity.instance_id, now=now
-        )
-    )
 
 
 @get(FEED_PATH, opt={"access": Access.GATEWAY})
@@ -39,17 +25,17 @@ async def get_feed(
     request: Request[Any, Any, Any],
     db: NamedDependency[Db],
     identity: NamedDependency[Identity],
-    sealer: NamedDependency[Sealer],
+    feed_sources: NamedDependency[Sources],
     clock: NamedDependency[Clock],
 ) -> Response[bytes]:
-    """The newest document for the gateway that asks, or 304."""
+    """The newest document for the gateway that asks, or 304: for one that knows no stream."""
     now = clock()
-    assertion = await _accept(request, db, identity, now=now)
+    assertion = await accept(request, db, identity, now=now)
     gateway = await db.write(lambda session: usecases.use_assertion(session, assertion, now=now))
     held = request.headers.get("if-none-match")
     answer = await db.read(
         lambda session: usecases.read_feed(
-            session, gateway, if_none_match=held, sealer=sealer, now=now
+            session, gateway, if_none_match=held, sources=feed_sources, now=now
         )
     )
     headers = {"etag": answer.entity_tag, "cache-control": "no-store"}
@@ -69,12 +55,12 @@ async def post_report(
 ) -> None:
     """Keeps what the gateway says of itself."""
     now = clock()
-    assertion = await _accept(request, db, identity, now=now)
+    assertion = await accept(request, db, identity, now=now)
     report = rules.parse_report(await request.body())
 
     def store(session: Session) -> None:
-        gateway = usecases.use_assertion(session, assertion, now=now)
-        usecases.store_report(session, gateway, report)
+        usecases.use_assertion(session, assertion, now=now)
+        usecases.store_report(session, assertion, report, now=now)
 
     await db.write(store)
 
@@ -91,7 +77,7 @@ async def post_events(
 ) -> Response[bytes]:
     """Counts what the gateway tells of usage and refusals."""
     now = clock()
-    assertion = await _accept(request, db, identity, now=now)
+    assertion = await accept(request, db, identity, now=now)
     batch = rules.parse_batch(await request.body())
 
     def store(session: Session) -> Receipt:
