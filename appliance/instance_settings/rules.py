@@ -7,14 +7,9 @@ from typing import Literal, get_args
 
 from appliance.errors import InvalidFieldsError
 from appliance.instance_settings.errors import AddressNotAllowedHereError
-from gateway.contract.addresses import (
-    Endpoint,
-    EndpointRefusedError,
-    Network,
-    check_addresses,
-    parse_endpoint,
-)
+from gateway.contract.addresses import Endpoint, EndpointRefusedError, Network, parse_endpoint
 from gateway.contract.claims import LEEWAY_S, LONGEST_LIFE_S
+from gateway.contract.egress import EgressPolicy, EgressRefusedError
 
 Name = Literal[
     "instance_public_url", "gateway_public_url", "ai_gateway_url", "ai_gateway_timeout_seconds"
@@ -153,15 +148,13 @@ def check_address(
         AddressNotAllowedHereError: it lies outside, or the gateway's host is not known.
     """
     endpoint = parse_endpoint(url)
+    policy = EgressPolicy(tuple(networks)).with_hosts([endpoint.host])
     try:
-        found = resolve(endpoint.host, endpoint.port)
+        policy.pin(endpoint.host, resolve(endpoint.host, endpoint.port))
+    except EgressRefusedError as cause:
+        raise AddressNotAllowedHereError(name, cause.sentence) from cause
     except (OSError, UnicodeError) as cause:
-        if name != "ai_gateway_url":
-            return endpoint
-        reason = f"The host {endpoint.host} cannot be resolved."
-        raise AddressNotAllowedHereError(name, reason) from cause
-    try:
-        check_addresses(endpoint, found, networks)
-    except EndpointRefusedError as cause:
-        raise AddressNotAllowedHereError(name, cause.reason) from cause
+        if name == "ai_gateway_url":
+            reason = f"The host {endpoint.host} cannot be resolved."
+            raise AddressNotAllowedHereError(name, reason) from cause
     return endpoint

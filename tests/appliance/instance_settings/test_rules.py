@@ -19,7 +19,7 @@ HOUR = rules.FORMER_ISSUER_LASTS
 def _resolve(host: str, _port: int) -> list[str]:
     if host == "unknown":
         raise OSError
-    return {"inside": ["127.0.0.1"], "half": ["127.0.0.1", "192.0.2.1"]}.get(host, [])
+    return {"inside": ["127.0.0.1"], "half": ["127.0.0.1", "192.0.2.1"]}[host]
 
 
 def test_the_environment_holds_for_what_was_not_set_here() -> None:
@@ -99,11 +99,10 @@ def test_an_address_within_the_networks_is_fine() -> None:
     assert (found.host, found.port) == ("inside", 5052)
 
 
-@pytest.mark.parametrize("host", ["half", "empty"])
 @pytest.mark.parametrize("name", rules.NAMES[:3])
-def test_an_address_outside_is_refused(name: rules.Name, host: str) -> None:
+def test_an_address_outside_is_refused(name: rules.Name) -> None:
     with pytest.raises(AddressNotAllowedHereError) as refusal:
-        rules.check_address(name, f"http://{host}", networks=LOOPBACK, resolve=_resolve)
+        rules.check_address(name, "http://half", networks=LOOPBACK, resolve=_resolve)
     assert name in refusal.value.fields
 
 

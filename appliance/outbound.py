@@ -1,0 +1,221 @@
+"""The way out of the instance: a client that reaches the gateway, and nothing else."""
+
+import asyncio
+import socket
+import ssl
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import aiohttp
+import structlog
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from appliance.errors import ApplianceError
+from gateway.contract.egress import EgressPolicy, EgressRefusedError, Reason, folded_host
+
+# Below the 5 s after which uvicorn drops an idle connection.
+KEEP_ALIVE_S = 4.0
+CONNECT_TIMEOUT_S = 3.0
+RESOLVE_TIMEOUT_S = 3.0
+# A gateway on another machine that is cut off must not hold a request for long.
+ASKED_ONCE_TIMEOUT_S = 5.0
+
+log = structlog.get_logger()
+
+
+class UnreachableError(ApplianceError):
+    """There was no answer; `reason` is a few words, free of addresses."""
+
+    code = "gateway_unavailable"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("The AI gateway cannot be reached right now; try again in a moment.")
+        self.reason = reason
+
+
+class Recorder(Protocol):
+    """Hears which sockets were opened on purpose."""
+
+    def let_through(self, opened: socket.socket, address: str) -> None:
+        """This one was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A whole, short answer."""
+
+    status: int
+    body: bytes
+
+
+class Outbound:
+    """One pool of connections; only the host of a request that is under way can be resolved.
+
+    No redirects, no proxy, no cookies; bytes come as they were sent. The addresses of a name are
+    all checked, and those that were checked are connected to. `on_refused` is called for each
+    attempt that was refused. `trusted` is whom it believes; None: the system's authorities.
+    """
+
+    def __init__(
+        self,
+        policy: EgressPolicy,
+        *,
+        trusted: ssl.SSLContext | None = None,
+        on_refused: Callable[[Reason], None] = lambda _: None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self._policy = policy
+        self._trusted = trusted
+        self._on_refused = on_refused
+        self._recorder = recorder
+        self._hosts: Counter[str] = Counter()
+        self._session: aiohttp.ClientSession | None = None
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Holds the connections for as long as the instance serves."""
+        connector = aiohttp.TCPConnector(
+            limit=0,
+            resolver=_Resolver(self),
+            use_dns_cache=False,
+            keepalive_timeout=KEEP_ALIVE_S,
+            socket_factory=self.open_socket,
+            ssl=self._trusted or True,
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            trust_env=False,
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept"),
+            requote_redirect_url=False,
+        )
+        async with self._session:
+            yield
+        self._session = None
+
+    async def ask(self, url: str, body: bytes, *, limit_bytes: int) -> Reply:
+        """Posts JSON once, within a few seconds.
+
+        Raises:
+            UnreachableError: there was no answer, or one that is too long.
+        """
+        headers = {"content-type": "application/json"}
+        try:
+            async with asyncio.timeout(ASKED_ONCE_TIMEOUT_S):
+                async with self.post(url, body, headers=headers, silence_s=None) as answer:
+                    read = await answer.content.read(limit_bytes + 1)
+                    while len(read) <= limit_bytes and not answer.content.at_eof():
+                        read += await answer.content.read(limit_bytes + 1 - len(read))
+        except TimeoutError as cause:
+            raise UnreachableError(reason="no answer in time") from cause
+        except aiohttp.ClientError as cause:
+            raise UnreachableError(reason="the answer broke off") from cause
+        if len(read) > limit_bytes:
+            raise UnreachableError(reason="the answer is too long")
+        return Reply(status=answer.status, body=read)
+
+    @asynccontextmanager
+    async def post(
+        self, url: str, body: bytes, *, headers: Mapping[str, str], silence_s: float | None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Posts; the answer's head is there, its body can be read as it comes.
+
+        `silence_s` is how long the other side may say nothing. Leaving the block early drops the
+        connection, so that the other side notices.
+
+        Raises:
+            UnreachableError: there was no answer.
+        """
+        assert self._session is not None  # noqa: S101  # opened by the lifespan
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=silence_s
+        )
+        with self._reaching(url):
+            try:
+                answer = await self._session.post(
+                    url, data=body, headers=headers, timeout=timeout, allow_redirects=False
+                )
+            except TimeoutError as cause:
+                raise UnreachableError(reason="no answer in time") from cause
+            except EgressRefusedError as cause:
+                raise UnreachableError(reason="the address is not allowed") from cause
+            except (aiohttp.ClientError, OSError, ValueError) as cause:
+                # The library's texts name the address.
+                raise UnreachableError(reason=type(cause).__name__) from cause
+        async with answer:
+            yield answer
+
+    @contextmanager
+    def _reaching(self, url: str) -> Iterator[None]:
+        host = folded_host(urlsplit(url).hostname or "")
+        self._hosts[host] += 1
+        try:
+            yield
+        finally:
+            self._hosts[host] -= 1
+
+    def open_socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
+        """A socket for exactly the address that was checked.
+
+        Raises:
+            EgressRefusedError: it lies outside the networks; also one that is written in the URL.
+        """
+        family, kind, protocol, _, address = info
+        try:
+            self._policy.check_address(str(address[0]))
+        except EgressRefusedError as error:
+            self.note(error)
+            raise
+        opened = socket.socket(family, kind, protocol)
+        if self._recorder is not None:
+            self._recorder.let_through(opened, str(address[0]))
+        return opened
+
+    async def resolve(
+        self, host: str, look_up: Callable[[], Awaitable[list[ResolveResult]]]
+    ) -> list[ResolveResult]:
+        """The answers to `look_up`, when all of them may be connected to.
+
+        Raises:
+            EgressRefusedError: nobody asked for the host, or one of them lies outside.
+            OSError: there is no answer in time.
+        """
+        policy = self._policy.with_hosts(name for name, count in self._hosts.items() if count > 0)
+        try:
+            policy.check_host(host)
+            async with asyncio.timeout(RESOLVE_TIMEOUT_S):
+                answers = await look_up()
+            policy.pin(host, [answer["host"] for answer in answers])
+        except EgressRefusedError as error:
+            self.note(error)
+            raise
+        except TimeoutError as cause:
+            sentence = f"The name {host} was not resolved in time."
+            raise OSError(sentence) from cause
+        return answers
+
+    def note(self, error: EgressRefusedError) -> None:
+        """Counts and logs a refused attempt."""
+        self._on_refused(error.reason)
+        log.error("egress_refused", reason=error.reason, sentence=error.sentence)
+
+
+class _Resolver(AbstractResolver):
+    def __init__(self, outbound: Outbound) -> None:
+        self._outbound = outbound
+        self._resolver = aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return await self._outbound.resolve(
+            host, lambda: self._resolver.resolve(host, port, family)
+        )
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
