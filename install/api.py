@@ -1,5 +1,6 @@
 """Asks the instance and the gateway over HTTP, on this machine, never through a proxy."""
 
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +10,13 @@ from urllib.parse import quote
 
 import httpx
 
-from install.errors import InstanceRefusedError, NotInstalledError, UnreachableError
+from install.errors import (
+    CertificateError,
+    InstanceRefusedError,
+    NotInstalledError,
+    UnreachableError,
+)
+from install.trust import trusted_for
 
 TIMEOUT_S = 10.0
 PER_PAGE = 100
@@ -33,13 +40,14 @@ class AccessToken:
 class Instance:
     """The instance's REST interface, with the admin's personal access token."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, *, trusted: ssl.SSLContext | bool = True) -> None:
         self._url = url
         self._client = httpx.Client(
             base_url=url,
             headers={"PRIVATE-TOKEN": token},
             timeout=TIMEOUT_S,
             trust_env=False,
+            verify=trusted,
         )
 
     def mint(self) -> AccessToken:
@@ -137,25 +145,27 @@ def _refusal(answer: httpx.Response) -> InstanceRefusedError:
 
 @contextmanager
 def instance(url: str, token_file: Path) -> Iterator[Instance]:
-    """The instance, for a block, with the token that lies in a file.
+    """The instance, for a block, with the token that lies in a file under its home.
 
     Raises:
         NotInstalledError: there is no such file.
+        CertificateError: it speaks TLS, and nothing says whom to believe.
     """
+    home = token_file.parent.parent
     try:
         token = token_file.read_text("utf-8").strip()
     except FileNotFoundError:
-        raise NotInstalledError(token_file.parent.parent) from None
-    found = Instance(url, token)
+        raise NotInstalledError(home) from None
+    found = Instance(url, token, trusted=trusted_for(url, home))
     try:
         yield found
     finally:
         found.close()
 
 
-def is_ready(url: str, *, get: Callable[..., httpx.Response] = httpx.get) -> bool:
-    """Whether a readiness address answers with success, within two seconds."""
+def is_ready(url: str, home: Path, *, get: Callable[..., httpx.Response] = httpx.get) -> bool:
+    """Whether a readiness address of a home answers with success, within two seconds."""
     try:
-        return get(url, timeout=2.0, trust_env=False).is_success
-    except httpx.HTTPError:
+        return get(url, timeout=2.0, trust_env=False, verify=trusted_for(url, home)).is_success
+    except (httpx.HTTPError, CertificateError):
         return False

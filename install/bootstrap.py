@@ -16,6 +16,7 @@ from install.errors import INTERRUPTED, UNFIT, InstallError, InterruptError, Not
 from install.options import Handover, parse_up
 from install.places import Places, home_of, make_folders
 from install.progress import CONTAINER_STEPS, STEPS, Display, complain, size
+from install.tls import checking
 
 CLONE = Path(__file__).resolve().parent.parent
 USAGE = """usage: python3 -m install COMMAND …
@@ -24,7 +25,7 @@ USAGE = """usage: python3 -m install COMMAND …
   test   set up what the tests need, then run all checks and tests
 
 Every other command is handed to the installed program: down, status, logs, ask, models, licence,
-seats, explain, setup, usage, audit, token, users, version. After `up` the same program is
+seats, explain, setup, usage, audit, tls, token, users, version. After `up` the same program is
 HOME/envs/services/bin/casemate.
 """
 
@@ -76,7 +77,7 @@ def up(arguments: list[str]) -> NoReturn:
     steps = CONTAINER_STEPS if options.compose else STEPS
     display = Display.on(sys.stderr if options.json else sys.stdout, steps=steps)
     with display.step(steps[0]) as step:
-        config = resolve(options.flags, os.environ, load(places.config))
+        config = checking.settle(resolve(options.flags, os.environ, load(places.config)))
         step.result = check_machine(places, config)
     make_folders(places)
     lock = locking.take(places)

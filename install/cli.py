@@ -193,6 +193,7 @@ def ask(
     from install import contents, weights
     from install import question as asking
     from install.api import instance
+    from install.trust import trusted_for
 
     places, settings = _here()
     text = sys.stdin.read() if question == "-" else question
@@ -203,6 +204,7 @@ def ask(
         settings.gateway_url,
         token,
         asking.Question(text=text, model=ref, max_tokens=max_tokens),
+        trusted=trusted_for(settings.gateway_url, places.home),
         on_text=(lambda _text: None) if as_json else _print_piece,
     )
     if as_json:
@@ -293,12 +295,14 @@ def _add_groups() -> None:
     from install.models import app as models
     from install.seats import app as seats
     from install.setup_demo import setup
+    from install.tls.commands import app as tls
     from install.usage import usage
 
     app.add_typer(models, name="models", help="Models: add, list, check, remove.")
     app.add_typer(licence, name="licence", help="Licences: issue, inspect, add, list, remove.")
     app.add_typer(seats, name="seats", help="Seats: list, give, take.")
     app.add_typer(audit, name="audit", help="The audit log: verify, list.")
+    app.add_typer(tls, name="tls", help="Certificates: show, renew.")
     app.command()(usage)
     app.command()(setup)
 

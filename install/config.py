@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -11,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from install.errors import SettingError
+from install.tls import asked
 
 LOOPBACK = "127.0.0.1"
 STARTER = "starter"
@@ -42,6 +44,7 @@ FIELDS = (
     *("listen", "model", "family", "torch_index", "device"),
     *LICENCE_FIELDS,
     *CONTAINER_FIELDS,
+    *asked.FIELDS,
 )
 
 # Settings of the services themselves that are handed on as they are, and to which services.
@@ -90,6 +93,20 @@ class Config:
     model_server_image: str | None = None
     # ALL_GPUS, or the engine's numbers with commas between them; None leaves it to `device`.
     gpus: str | None = None
+    # Whether instance and gateway speak TLS; with certificates of this home's own authority
+    # unless the organisation's are named.
+    tls: bool = False
+    tls_names: tuple[str, ...] = ()
+    cert: str | None = None
+    key: str | None = None
+    gateway_cert: str | None = None
+    gateway_key: str | None = None
+    # Whom to trust beside this home's own authority.
+    ca: str | None = None
+    # By service, the host that others are told and the one that this machine uses, where the
+    # organisation's certificates decide.
+    tls_told: dict[str, str] = field(default_factory=dict)
+    tls_reached: dict[str, str] = field(default_factory=dict)
     handed_on: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -127,17 +144,32 @@ class Config:
     @property
     def instance_url(self) -> str:
         """Where this machine reaches the instance."""
-        return f"http://{self.local_host}:{self.instance_port}"
+        return f"{self._local_origin('instance')}:{self.instance_port}"
 
     @property
     def gateway_url(self) -> str:
         """Where this machine reaches the gateway."""
-        return f"http://{self.local_host}:{self.gateway_port}"
+        return f"{self._local_origin('gateway')}:{self.gateway_port}"
+
+    def _local_origin(self, service: str) -> str:
+        return f"{self.scheme}://{self.tls_reached.get(service) or self.local_host}"
+
+    @property
+    def scheme(self) -> str:
+        """What instance and gateway speak."""
+        return "https" if self.tls else "http"
 
     @property
     def model_url(self) -> str:
         """OpenAI's base URL of the model server, which stays on loopback."""
         return f"http://{LOOPBACK}:{self.model_port}/v1"
+
+
+def public_host(config: Config) -> str:
+    """The host to tell others: the address listened on, or the machine's name for all of them."""
+    if ip_address(config.listen).is_unspecified:
+        return socket.gethostname()
+    return config.local_host
 
 
 def resolve(
@@ -151,21 +183,29 @@ def resolve(
         SettingError: a value cannot be used; the sentence names it, unless it may be secret.
     """
     values = asdict(remembered or Config())
-    for name in FIELDS:
-        variable = environment.get(f"CASEMATE_{name.upper()}")
-        told = flags.get(name)
-        if told is None and variable:
-            told = variable
-        if told is not None:
-            values[name] = told
-        if told and name == "licence_authority":
-            values[name] = _public_key(Path(str(told)))
+    told = _told(flags, environment)
+    values |= told
+    if told.get("licence_authority"):
+        values["licence_authority"] = _public_key(Path(str(told["licence_authority"])))
+    if "tls" in told:
+        told["tls"] = _yes_or_no("tls", told["tls"])
+    asked.settle(values, told)
     values["containers"] = bool(flags.get("containers"))
     handed_on = {**values["handed_on"]}
     known = (*HANDED_ON, *FOR_COMPOSE)
     handed_on |= {name: environment[name] for name in known if environment.get(name)}
     values["handed_on"] = handed_on
     return _checked(values)
+
+
+def _told(flags: Mapping[str, object], environment: Mapping[str, str]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name in FIELDS:
+        variable = environment.get(f"CASEMATE_{name.upper()}")
+        told = flags.get(name)
+        if told is not None or variable:
+            found[name] = variable if told is None else told
+    return found
 
 
 def _checked(values: dict[str, object]) -> Config:
@@ -180,7 +220,9 @@ def _checked(values: dict[str, object]) -> Config:
     if values["device"] not in DEVICES:
         sentence = f"CASEMATE_DEVICE is one of {', '.join(DEVICES)}, not {values['device']!r}."
         raise SettingError(sentence)
-    values["bare"] = _yes_or_no("bare", values["bare"])
+    for name in ("bare", "tls"):
+        values[name] = _yes_or_no(name, values[name])
+    asked.checked(values)
     for name in (*CONTAINER_FIELDS, "torch_index", "licence_authority"):
         # An empty word takes a remembered one back.
         values[name] = values[name] or None

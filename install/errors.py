@@ -63,6 +63,16 @@ class RunsOtherwiseError(InstallError):
     exit_code = UNFIT
 
 
+class CertificateError(InstallError):
+    """A certificate, its key or its authority cannot be used; `code` says in which way."""
+
+    exit_code = UNFIT
+
+    def __init__(self, sentence: str, *, code: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
 class AlreadyWorkingError(InstallError):
     """Another `up` or `down` is at work on the same home."""
 

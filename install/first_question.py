@@ -10,6 +10,7 @@ from install.config import Config
 from install.places import Places
 from install.progress import STEPS, Display
 from install.question import PASSING, Answer, Question, ask, ask_when_ready
+from install.trust import trusted_for
 
 FIRST_QUESTION = "In one sentence: what is a computer network?"
 FIRST_ANSWER_TOKENS = 64
@@ -43,8 +44,10 @@ def ask_first(places: Places, settings: Config, ref: str, *, display: Display) -
             return FirstQuestion(answer=None, refusal=refusal, is_demo_licence=is_demo)
         token = asked.mint()
         question = Question(text=FIRST_QUESTION, model=ref, max_tokens=FIRST_ANSWER_TOKENS)
+        trusted = trusted_for(settings.gateway_url, places.home)
         answer = ask_when_ready(
-            lambda: ask(settings.gateway_url, token, question), patience_s=FEED_PATIENCE_S
+            lambda: ask(settings.gateway_url, token, question, trusted=trusted),
+            patience_s=FEED_PATIENCE_S,
         )
         rate = f"{answer.tokens_per_second:.0f} tokens/s"
         step.result = f"{answer.completion_tokens} tokens, {rate}"

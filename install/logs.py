@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from install.places import Places
-from install.services import NAMES
+from install.services import NAMES, RENEWAL
 
-LOGS = (*NAMES, "supervisord", "install")
+LOGS = (*NAMES, RENEWAL, "supervisord", "install")
 POLL_S = 0.2
 BLOCK_BYTES = 65536
 

@@ -15,6 +15,7 @@ from install.config import Config
 from install.errors import FAILED, InstallError, NotInstalledError, SettingError
 from install.places import Places
 from install.question import Question, ask
+from install.trust import trusted_for
 
 app = typer.Typer(no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
@@ -157,9 +158,10 @@ def check(ref: Ref, *, as_json: AsJson = False) -> None:
 def walk(ref: str, settings: Config, token_file: Path) -> list[Hop]:
     """Each hop up to the first that fails, in the order instance, token, gateway, model."""
     tokens: list[AccessToken] = []
+    home = token_file.parent.parent
     steps: dict[str, tuple[Callable[[], None], str]] = {
         "instance": (
-            lambda: _answers(f"{settings.instance_url}/-/readiness", "The instance"),
+            lambda: _answers(f"{settings.instance_url}/-/readiness", home, "The instance"),
             "See `casemate status` and `casemate logs instance`.",
         ),
         "token": (
@@ -167,11 +169,11 @@ def walk(ref: str, settings: Config, token_file: Path) -> list[Hop]:
             "See `casemate models list`; a new token comes from `casemate users token`.",
         ),
         "gateway": (
-            lambda: _answers(f"{settings.gateway_url}/monitoring/healthz", "The gateway"),
+            lambda: _answers(f"{settings.gateway_url}/monitoring/healthz", home, "The gateway"),
             "See `casemate status` and `casemate logs gateway`.",
         ),
         "model": (
-            lambda: _one_token(ref, settings, tokens[0]),
+            lambda: _one_token(settings, home, ref=ref, token=tokens[0]),
             "See its endpoint in `casemate models list`, and `casemate logs model-server`.",
         ),
     }
@@ -185,8 +187,8 @@ def walk(ref: str, settings: Config, token_file: Path) -> list[Hop]:
     return hops
 
 
-def _answers(url: str, who: str) -> None:
-    if not is_ready(url):
+def _answers(url: str, home: Path, who: str) -> None:
+    if not is_ready(url, home):
         sentence = f"{who} does not answer at {url}."
         raise InstallError(sentence)
 
@@ -197,8 +199,10 @@ def _mint(ref: str, settings: Config, token_file: Path) -> AccessToken:
         return asked.mint()
 
 
-def _one_token(ref: str, settings: Config, token: AccessToken) -> None:
-    answer = ask(settings.gateway_url, token, Question(text="Say yes.", model=ref, max_tokens=1))
+def _one_token(settings: Config, home: Path, *, ref: str, token: AccessToken) -> None:
+    question = Question(text="Say yes.", model=ref, max_tokens=1)
+    trusted = trusted_for(settings.gateway_url, home)
+    answer = ask(settings.gateway_url, token, question, trusted=trusted)
     if not answer.completion_tokens:
         sentence = f"The model {ref} answered without a single token."
         raise InstallError(sentence)

@@ -28,6 +28,11 @@ FLAGS: dict[str, tuple[str, str]] = {
         f"the same for the model server (default --base-image, else {MODEL_BASE_IMAGE})",
     ),
     "model_server_image": ("NAME", "use this image for the model server instead of building one"),
+    "cert": ("FILE", "speak TLS with the organisation's certificate, with those between behind it"),
+    "key": ("FILE", "its key, without a password"),
+    "gateway_cert": ("FILE", "a certificate of the gateway's own (default: that of --cert)"),
+    "gateway_key": ("FILE", "its key"),
+    "ca": ("FILE", "the authorities to trust, in one file, beside this appliance's own"),
     "gpus": ("all|0,1", "the GPUs for the model's container, all or by number"),
 }
 
@@ -75,6 +80,18 @@ def up_parser() -> argparse.ArgumentParser:
         "--bare",
         action=argparse.BooleanOptionalAction,
         help="make no licence for a demonstration, so that nobody may ask before one is added",
+    )
+    parser.add_argument(
+        "--tls",
+        action=argparse.BooleanOptionalAction,
+        help="speak TLS, with certificates of this appliance's own authority",
+    )
+    parser.add_argument(
+        "--tls-name",
+        action="append",
+        dest="tls_names",
+        metavar="NAME",
+        help="one more name or address for the certificates; with --cert, the one to tell others",
     )
     parser.add_argument(
         "--compose", action="store_true", help="run the services as containers, with no way out"

@@ -13,8 +13,8 @@ from install.release import release
 from install.weights import Model
 
 PLAIN_HTTP = (
-    "Instance and gateway listen beyond this machine, and there is no TLS yet: tokens and "
-    "questions cross the network in the clear."
+    "Instance and gateway listen beyond this machine without TLS: tokens and questions cross the "
+    "network in the clear; --tls ends that."
 )
 
 
@@ -44,6 +44,8 @@ class Outcome:
     changed: tuple[str, ...]
     warnings: tuple[str, ...]
     containers: bool
+    # Whom clients must believe; None without TLS.
+    ca_file: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -64,8 +66,9 @@ class Course:
 
 def outcome(places: Places, settings: Config, course: Course) -> Outcome:
     """Puts it together."""
+    is_plain = settings.is_public and not settings.tls
     asked, answer = course.asked, course.asked.answer
-    warnings = (*course.filled.warnings, *((PLAIN_HTTP,) if settings.is_public else ()))
+    warnings = (*course.filled.warnings, *((PLAIN_HTTP,) if is_plain else ()))
     return Outcome(
         home=str(places.home),
         instance_url=settings.instance_url,
@@ -86,4 +89,5 @@ def outcome(places: Places, settings: Config, course: Course) -> Outcome:
         changed=course.filled.changed,
         warnings=warnings,
         containers=settings.containers,
+        ca_file=str(places.authorities) if settings.tls else None,
     )

@@ -73,6 +73,20 @@ class Places:
         return self.home / "model_server"
 
     @property
+    def tls(self) -> Path:
+        """The keys of the local authority and of the services' certificates; mode 0700."""
+        return self.home / "keys" / "tls"
+
+    def certificate(self, service: str) -> Path:
+        """A service's key and certificates in one file, so that they are replaced as one."""
+        return self.tls / f"{service}.pem"
+
+    @property
+    def authorities(self) -> Path:
+        """Whom this appliance and its clients believe; everybody may read it."""
+        return self.home / "ca.crt"
+
+    @property
     def logs(self) -> Path:
         """The services' logs."""
         return self.home / "logs"
@@ -120,7 +134,7 @@ def make_folders(places: Places) -> None:
     for folder in (places.run, places.credentials, places.model_state, places.home / "gateway"):
         folder.mkdir(mode=0o700, exist_ok=True)
         folder.chmod(0o700)
-    for folder in (places.home / "keys", places.home / "instance"):
+    for folder in (places.home / "keys", places.tls, places.home / "instance"):
         folder.mkdir(mode=0o700, exist_ok=True)
         folder.chmod(0o700)
 

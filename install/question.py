@@ -1,5 +1,6 @@
 """One question through the whole path: instance, access token, gateway, model."""
 
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,9 +42,12 @@ def ask(
     token: AccessToken,
     question: Question,
     *,
+    trusted: ssl.SSLContext | bool = True,
     on_text: Callable[[str], None] = lambda _text: None,
 ) -> Answer:
     """Asks, and hands each piece of the answer to `on_text` as it comes.
+
+    `trusted` is what `trusted_for` says of the address.
 
     Raises:
         UnreachableError: the gateway does not answer.
@@ -54,7 +58,7 @@ def ask(
         api_key=token.value,
         max_retries=0,
         timeout=READ_TIMEOUT_S,
-        http_client=openai.DefaultHttpxClient(trust_env=False),
+        http_client=openai.DefaultHttpxClient(trust_env=False, verify=trusted),
     )
     try:
         with client:

@@ -3,13 +3,11 @@
 import hashlib
 import json
 import os
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 
-from install.config import HANDED_ON, LOOPBACK, Config
+from install.config import HANDED_ON, LOOPBACK, Config, public_host
 from install.environments import BUILD_RULES
 from install.places import Places
 from install.processes import RUN_MARK
@@ -17,6 +15,7 @@ from install.processes import RUN_MARK
 INSTANCE = "instance"
 GATEWAY = "gateway"
 MODEL_SERVER = "model-server"
+RENEWAL = "renewal"
 NAMES = (INSTANCE, GATEWAY, MODEL_SERVER)
 
 # Whose sources decide what a service does.
@@ -24,6 +23,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     INSTANCE: ("appliance", "gateway", BUILD_RULES),
     GATEWAY: ("gateway", BUILD_RULES),
     MODEL_SERVER: ("model_server", BUILD_RULES),
+    RENEWAL: ("install", BUILD_RULES),
 }
 
 # What the services take over from whoever starts them; proxies and secrets are not among it.
@@ -33,13 +33,18 @@ KEPT_PREFIXES = ("LC_", "CUDA_", "NVIDIA_", "VLLM_", "OMP_", "NCCL_")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """One service; `environment` may hold a database's password, so it is not in the repr."""
+    """One service; `environment` may hold a database's password, so it is not in the repr.
+
+    One that is not wanted is known to the supervisor and not started, so that wanting it later
+    disturbs no other.
+    """
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
     address: str
     log: Path
+    is_wanted: bool = True
 
     def __repr__(self) -> str:
         """Without the environment."""
@@ -66,6 +71,23 @@ def plan(places: Places, config: Config) -> tuple[Service, ...]:
     )
 
 
+def renewal(places: Places, config: Config) -> Service:
+    """What renews certificates while the services run."""
+    return Service(
+        name=RENEWAL,
+        command=(str(places.services / "bin" / "python"), "-P", "-m", "install.tls"),
+        environment={
+            "CASEMATE_HOME": str(places.home),
+            RUN_MARK: str(places.home),
+            "PYTHONSAFEPATH": "1",
+            "PYTHONUNBUFFERED": "1",
+        },
+        address="",
+        log=places.logs / f"{RENEWAL}.log",
+        is_wanted=config.tls or config.ca is not None,
+    )
+
+
 def python_of(places: Places, name: str) -> Path:
     """The interpreter of the environment that a service runs in."""
     folder = places.model_server if name == MODEL_SERVER else places.services
@@ -80,8 +102,10 @@ def environment_of(places: Places, config: Config, name: str) -> dict[str, str]:
             "CASEMATE_INSTANCE_HOST": config.listen,
             "CASEMATE_INSTANCE_PORT": str(config.instance_port),
             "CASEMATE_INSTANCE_METRICS_PORT": str(ports["instance metrics"]),
-            "CASEMATE_INSTANCE_PUBLIC_URL": f"http://{public_host(config)}:{config.instance_port}",
-            "CASEMATE_GATEWAY_PUBLIC_URL": f"http://{public_host(config)}:{config.gateway_port}",
+            "CASEMATE_INSTANCE_PUBLIC_URL": public_url(config, INSTANCE),
+            "CASEMATE_GATEWAY_PUBLIC_URL": public_url(config, GATEWAY),
+            # The instance itself goes the short way.
+            "CASEMATE_AI_GATEWAY_URL": config.gateway_url,
         },
         GATEWAY: {
             "CASEMATE_GATEWAY_HOST": config.listen,
@@ -100,15 +124,26 @@ def environment_of(places: Places, config: Config, name: str) -> dict[str, str]:
         "PYTHONSAFEPATH": "1",
         "PYTHONUNBUFFERED": "1",
         **own,
+        **_tls(places, config, name),
         **told,
     }
 
 
-def public_host(config: Config) -> str:
-    """The host to tell others: the address listened on, or the machine's name for all of them."""
-    if ip_address(config.listen).is_unspecified:
-        return socket.gethostname()
-    return config.local_host
+def public_url(config: Config, name: str) -> str:
+    """What others are told as the address of the instance or the gateway."""
+    host = config.tls_told.get(name) or public_host(config)
+    port = {INSTANCE: config.instance_port, GATEWAY: config.gateway_port}[name]
+    return f"{config.scheme}://{host}:{port}"
+
+
+def _tls(places: Places, config: Config, name: str) -> dict[str, str]:
+    found = {}
+    if name != MODEL_SERVER and (config.tls or config.ca):
+        found["CASEMATE_CA_FILE"] = str(places.authorities)
+    if name != MODEL_SERVER and config.tls:
+        file = str(places.certificate(name))
+        found |= {"CASEMATE_TLS_CERT_FILE": file, "CASEMATE_TLS_KEY_FILE": file}
+    return found
 
 
 def base_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from install.errors import FAILED, STOPPED
 from install.places import Places
 from install.services import GATEWAY, INSTANCE, MODEL_SERVER, NAMES, plan
 from install.supervision import Running, Supervisor, started
+from install.tls.keeping import Shown, shown
 
 READINESS = {INSTANCE: "/-/readiness", GATEWAY: "/monitoring/ready"}
 
@@ -57,6 +58,7 @@ class Status:
     services: tuple[ServiceState, ...]
     models: tuple[ModelState, ...]
     is_demo_licence: bool = False
+    certificates: tuple[Shown, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -68,14 +70,15 @@ class Status:
         return asdict(self)
 
 
-def look(places: Places, config: Config, *, probe: Callable[[str], bool] = is_ready) -> Status:
+def look(places: Places, config: Config, *, probe: Callable[[str], bool] | None = None) -> Status:
     """Looks at everything once."""
+    asks = probe or (lambda url: is_ready(url, places.home))
     running = Supervisor(places).running()
     if running is None:
         return judge(places, config, running={}, models=(), note=_why_stopped(places))
     models = read_models(places) if running[MODEL_SERVER].state == "running" else ()
     ready = {
-        name: probe(f"{service.address}{READINESS[name]}")
+        name: asks(f"{service.address}{READINESS[name]}")
         for name, service in zip(NAMES, plan(places, config), strict=True)
         if name in READINESS and running[name].state == "running"
     }
@@ -110,7 +113,12 @@ def judge(
     well = states == {"ready"} and all(model.state == "ready" for model in models)
     whole: State = "ready" if well else "stopped" if states == {"stopped"} else "degraded"
     return Status(
-        home=str(places.home), state=whole, note=note, services=tuple(services), models=models
+        home=str(places.home),
+        state=whole,
+        note=note,
+        services=tuple(services),
+        models=models,
+        certificates=shown(places, config),
     )
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from install.outcome import Outcome
 from install.status import Status
+from install.tls.commands import said_of
 
 WIDE = 160
 DEMO = "DEMO LICENCE, for a trial and not for production"
@@ -42,6 +43,8 @@ def show(outcome: Outcome, stream: TextIO) -> None:
         "token": f"in {outcome.token_file}",
         "program": program_of(outcome.home),
     }
+    if outcome.ca_file is not None:
+        rows["trust"] = f"{outcome.ca_file}, which clients need"
     if outcome.is_demo_licence:
         rows["licence"] = DEMO
     if outcome.not_asked is None:
@@ -65,6 +68,8 @@ def advice(outcome: Outcome) -> list[str]:
         'casemate ask "…"          asks it something',
         "casemate status           and logs, down",
     ]
+    if outcome.ca_file is not None:
+        lines += to_trust(outcome.ca_file)
     if outcome.is_demonstration:
         up = (
             "casemate up --compose --model DIR" if outcome.containers else "casemate up --model DIR"
@@ -73,6 +78,15 @@ def advice(outcome: Outcome) -> list[str]:
     if not outcome.containers:
         lines.append("casemate up               again after a reboot: nothing starts by itself yet")
     return lines
+
+
+def to_trust(ca_file: str) -> list[str]:
+    """How clients come to believe this appliance; the file holds nothing secret."""
+    return [
+        f"curl --cacert {ca_file} …",
+        f"SSL_CERT_FILE={ca_file} has programs of this shell believe it, Python's too",
+        "OpenAI(…, http_client=DefaultHttpxClient(verify=ssl.create_default_context(cafile=…)))",
+    ]
 
 
 def program_of(home: str) -> str:
@@ -103,6 +117,8 @@ def show_status(found: Status) -> None:
     console.print(table)
     if found.is_demo_licence:
         console.print(DEMO)
+    for certificate in found.certificates:
+        console.print(escape(f"certificate {said_of(certificate)}"), soft_wrap=True)
     for model in found.models:
         reason = f": {model.reason}" if model.reason else ""
         restarts = f", restarted {model.restarts} times" if model.restarts else ""

@@ -17,7 +17,7 @@ from install import processes, stopping
 from install.config import write_private
 from install.errors import SupervisionError
 from install.places import Places, make_socket_folder
-from install.services import MODEL_SERVER, Service, base_environment
+from install.services import MODEL_SERVER, NAMES, RENEWAL, Service, base_environment
 
 GROUP = "casemate"
 # A stop has ten seconds in all, and the supervisor looks only once a second.
@@ -76,6 +76,7 @@ def _program(places: Places, service: Service) -> dict[str, object]:
     return {
         "command": shlex.join([*leash, *service.command]),
         "directory": places.home,
+        "autostart": "false" if service.name == RENEWAL else "true",
         "autorestart": "true",
         "startsecs": 1,
         # The pause grows by a second with each failure; giving up would need a person.
@@ -158,7 +159,7 @@ def bring_up(
     same = path.exists() and path.read_text("utf-8") == text
     supervisor = Supervisor(places)
     if same and stopping.find_supervisor(places) and supervisor.running() is not None:
-        changed = _restart_changed(places, supervisor, fingerprints)
+        changed = _restart_changed(places, supervisor, services, fingerprints=fingerprints)
         return Started(restarted=changed, was_running=True, strays=0)
     was_running = stopping.find_supervisor(places) is not None
     strays = 0 if was_running else len(processes.services_of(places.home))
@@ -166,29 +167,38 @@ def bring_up(
     write_private(path, text)
     (places.model_state / "state.json").unlink(missing_ok=True)
     _start(places, foreground=foreground)
+    for service in services:
+        if service.name == RENEWAL and service.is_wanted:
+            supervisor.start(RENEWAL)
     _remember(places, fingerprints)
-    return Started(restarted=tuple(fingerprints), was_running=was_running, strays=strays)
+    restarted = tuple(name for name in fingerprints if name in NAMES)
+    return Started(restarted=restarted, was_running=was_running, strays=strays)
 
 
 def _restart_changed(
-    places: Places, supervisor: Supervisor, fingerprints: Mapping[str, str]
+    places: Places,
+    supervisor: Supervisor,
+    services: Sequence[Service],
+    *,
+    fingerprints: Mapping[str, str],
 ) -> tuple[str, ...]:
     before = started(places).get("fingerprints", {})
     running = supervisor.running() or {}
-    healthy = {"running", "starting"}
     changed = tuple(
-        name
-        for name, value in fingerprints.items()
-        if before.get(name) != value or running[name].state not in healthy
+        service
+        for service in services
+        if before.get(service.name) != fingerprints[service.name]
+        or (running[service.name].state in {"running", "starting"}) != service.is_wanted
     )
-    for name in changed:
-        supervisor.stop(name)
-        if name == MODEL_SERVER:
+    for service in changed:
+        supervisor.stop(service.name)
+        if service.name == MODEL_SERVER:
             # What the last one said is no longer true.
             (places.model_state / "state.json").unlink(missing_ok=True)
-        supervisor.start(name)
+        if service.is_wanted:
+            supervisor.start(service.name)
     _remember(places, fingerprints)
-    return changed
+    return tuple(service.name for service in changed if service.name in NAMES)
 
 
 def _start(places: Places, *, foreground: bool) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from install import (
@@ -20,15 +22,16 @@ from install import (
     supervision,
     weights,
 )
-from install.config import Config
+from install.config import Config, public_host
 from install.contents import Contents
 from install.first_question import ask_first
 from install.options import UpOptions
 from install.outcome import PLAIN_HTTP, Course, Outcome, outcome
 from install.places import Places, make_folders
 from install.progress import STEPS, Display
-from install.services import GATEWAY, INSTANCE, MODEL_SERVER, SOURCES
+from install.services import GATEWAY, INSTANCE, MODEL_SERVER, RENEWAL, SOURCES
 from install.supervision import Started
+from install.tls import checking, keeping
 
 TELL = "CASEMATE_INSTANCE_PUBLIC_URL and CASEMATE_GATEWAY_PUBLIC_URL name other addresses."
 
@@ -41,7 +44,7 @@ def run(places: Places, options: UpOptions, display: Display) -> Outcome:
     """
     began = options.handover.began if options.handover else time.time()
     remembered = config.load(places.config)
-    settings = config.resolve(options.flags, os.environ, remembered)
+    settings = checking.settle(config.resolve(options.flags, os.environ, remembered))
     if options.handover is None:
         with display.step(STEPS[0]) as step:
             step.result = bootstrap.check_machine(places, settings)
@@ -52,8 +55,10 @@ def run(places: Places, options: UpOptions, display: Display) -> Outcome:
         for line in taken_over(remembered, settings):
             display.note(line)
         if settings.is_public:
-            display.note(PLAIN_HTTP)
-            display.note(f"Others are told the host {services.public_host(settings)}; {TELL}")
+            if not settings.tls:
+                display.note(PLAIN_HTTP)
+            host = settings.tls_told.get(INSTANCE) or public_host(settings)
+            display.note(f"Others are told the host {host}; {TELL}")
         work.make_ready()
         done = work.fill()
         started = work.start(foreground=options.foreground)
@@ -90,6 +95,7 @@ class Work:
         self._display = display
         self._device = preflight.find_device(settings.device)
         self._planned = services.plan(places, settings)
+        self._renewal = services.renewal(places, settings)
 
     def make_ready(self) -> None:
         """The model server's environment, and the weights."""
@@ -110,6 +116,7 @@ class Work:
     def fill(self) -> Contents:
         """Secrets, keys, registration, the first rows."""
         with self._display.step(STEPS[4]) as step:
+            certified = keeping.put(self._places, self._settings, now=datetime.now(UTC))
             contents.write_model_files(self._places, self.model)
             by_name = {service.name: service for service in self._planned}
             site = contents.site_of(self._places, by_name)
@@ -119,7 +126,7 @@ class Work:
                 self.model,
                 to_order=demo_licence.ordering(self._places, self._settings),
             )
-            step.result = said_of(done)
+            step.result = said_of(done, certified)
         for warning in done.warnings:
             self._display.note(warning)
         return done
@@ -128,7 +135,10 @@ class Work:
         """The services, and waiting until they can be used."""
         with self._display.step(STEPS[5]) as step:
             started = supervision.bring_up(
-                self._places, self._planned, self._fingerprints(), foreground=foreground
+                self._places,
+                (*self._planned, self._renewal),
+                self._fingerprints(),
+                foreground=foreground,
             )
             step.result = _started(started)
         with self._display.step(STEPS[6]) as step:
@@ -145,15 +155,18 @@ class Work:
         digests = environments.built_digests(self._places.wheels)
         lock = bootstrap.services_environment(self._places).wanted()
         model = model_environment.model_environment(self._places, device=self._device)
-        locks = {INSTANCE: lock, GATEWAY: lock, MODEL_SERVER: model.wanted()}
+        locks = {INSTANCE: lock, GATEWAY: lock, MODEL_SERVER: model.wanted(), RENEWAL: lock}
+        # Certificates are taken anew by what runs, but not whom it believes.
+        trust = (self._places.authorities,) if self._settings.tls or self._settings.ca else ()
         files: dict[str, tuple[Path, ...]] = {
-            INSTANCE: (),
-            GATEWAY: (self._places.home / "gateway" / "instance.json",),
+            INSTANCE: trust,
+            GATEWAY: (self._places.home / "gateway" / "instance.json", *trust),
             MODEL_SERVER: (
                 self._places.model_state / "models.json",
                 contents.api_key_file(self._places),
                 self.model.path / "config.json",
             ),
+            RENEWAL: (),
         }
         return {
             service.name: services.fingerprint(
@@ -164,13 +177,13 @@ class Work:
                     **{str(path): environments.digest(path) for path in files[service.name]},
                 },
             )
-            for service in self._planned
+            for service in (*self._planned, self._renewal)
         }
 
 
-def said_of(done: Contents) -> str:
-    """What was created and changed, for people."""
-    parts = []
+def said_of(done: Contents, certified: Sequence[str] = ()) -> str:
+    """What was created and changed, for people; `certified` has new certificates' names."""
+    parts = [f"certificates: {', '.join(certified)}"] if certified else []
     if done.created:
         parts.append(f"{len(done.created)} created")
     if done.changed:

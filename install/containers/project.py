@@ -13,14 +13,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import install
-from install.config import ALL_GPUS, FOR_COMPOSE, HANDED_ON, Config, write_private
+from install.config import ALL_GPUS, FOR_COMPOSE, HANDED_ON, Config, public_host, write_private
 from install.containers import failures
 from install.containers.engine import Engine
 from install.containers.gpus import Device
 from install.containers.machine import bridge_name, project_name
 from install.places import Places
 from install.release import release
-from install.services import GATEWAY, INSTANCE, MODEL_SERVER, public_host
+from install.services import GATEWAY, INSTANCE, MODEL_SERVER
 
 LOCKDOWN = "lockdown"
 POSTGRES = "postgres"

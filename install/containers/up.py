@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from install import bootstrap, config, demo_licence, locking, preflight, up, weights
-from install.config import Config
+from install.config import Config, public_host
 from install.containers import engine as engines
 from install.containers import filling, gpus, machine, operating, project, served
 from install.containers.client import connect
@@ -27,7 +27,7 @@ from install.outcome import PLAIN_HTTP, Course, Outcome, outcome
 from install.places import Places, make_folders
 from install.progress import CONTAINER_STEPS, Display, Step
 from install.readiness import MODEL_PATIENCE_S, SERVICE_PATIENCE_S
-from install.services import GATEWAY, INSTANCE, MODEL_SERVER, public_host
+from install.services import GATEWAY, INSTANCE, MODEL_SERVER
 
 PATIENCE_S = dict.fromkeys((*NAMES, POSTGRES), SERVICE_PATIENCE_S) | {
     MODEL_SERVER: MODEL_PATIENCE_S

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from install import stopping, supervision
-from install.config import Config
+from install.config import Config, public_host
 from install.errors import SupervisionError
 from install.places import Places
-from install.services import base_environment, environment_of, fingerprint, plan, public_host
+from install.services import base_environment, environment_of, fingerprint, plan
 from install.supervision import Supervisor, config_text
 
 

@@ -1,0 +1,1 @@
+"""TLS of instance and gateway: whose certificates they show, for how long, and whom all believe."""
