@@ -31,8 +31,11 @@ from gateway.edge.relay import Relay
 from gateway.issuer.feed import FeedClient
 from gateway.issuer.fetching import fetch_key_set
 from gateway.issuer.identity import make_identity
+from gateway.issuer.introspection import Introspector, asking
 from gateway.issuer.key_sets import KeySet, Times
 from gateway.issuer.pins import Pin, load_pin
+from gateway.issuer.profiles import Profile
+from gateway.issuer.revocations import Revocations
 from gateway.issuer.shipping import Shipper
 from gateway.issuer.snapshot import SnapshotStore
 from gateway.issuer.spool import Spool
@@ -116,17 +119,17 @@ class Gateway:
             hosts = [parse_endpoint(self._pin.instance_url).host] if self._pin else []
             endpoints = Endpoints(guard, always_allowed=hosts)
             spool = self._open_spool(stack)
-            verifier = None
+            admission = Admission(None)
             if self._pin is not None:
                 store = SnapshotStore(settings.state_folder, self._identity)
-                verifier = self._follow(
+                admission = self._follow(
                     stack, session, pin=self._pin, store=store, endpoints=endpoints
                 )
                 _repeat(stack, lambda: endpoints.probe(client), every=PROBE_INTERVAL)
                 self._ship(stack, session, pin=self._pin, spool=spool)
             self.surface = OpenAISurface(
                 gate=Gate(
-                    Admission(verifier),
+                    admission,
                     catalog=load_catalog(),
                     on_decision=spool.decide,
                     clock=self._clock,
@@ -168,7 +171,7 @@ class Gateway:
         pin: Pin,
         store: SnapshotStore,
         endpoints: Endpoints,
-    ) -> TokenVerifier:
+    ) -> Admission:
         settings = self._settings
         key_set = KeySet(
             fetch=lambda: fetch_key_set(session, pin.instance_url),
@@ -198,9 +201,25 @@ class Gateway:
 
         _repeat(stack, lambda: feed.step(report), every=settings.feed_interval)
         _repeat(stack, key_set.keep_fresh, every=KEY_SET_INTERVAL)
-        return TokenVerifier(
-            key_set, issuer=pin.issuer, instance_id=pin.instance_id, clock=self._clock
+        revocations = Revocations()
+        pinned = Profile(
+            name="instance",
+            kind="casemate",
+            keys=key_set,
+            instance_id=pin.instance_id,
+            is_pinned=True,
         )
+        verifier = TokenVerifier(
+            pinned, issuer=pin.issuer, others={}, revocations=revocations, clock=self._clock
+        )
+        introspector = Introspector(
+            asking(session, pin=pin, identity=self._identity, clock=self._clock),
+            pinned=pinned,
+            issuers=lambda: verifier.pinned_issuers,
+            revocations=revocations,
+            clock=self._clock,
+        )
+        return Admission(verifier, introspector)
 
 
 def _repeat(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.contract.claims import Claims
+from gateway.issuer.profiles import Kind
 from gateway.policy.routes import PUBLIC, ROUTES, RoutePolicy
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -32,6 +33,7 @@ class Visitor:
     claims: Claims | None = None
     names: str | None = None
     is_astray: bool = False
+    token: Kind = "casemate"
 
 
 def every_route() -> list[Route]:
@@ -61,14 +63,20 @@ def expected(route: Route, visitor: Visitor, *, provider: str) -> Outcome:
         return FINE
     if visitor.claims is None:
         return 401, "invalid_token"
+    if visitor.token not in ROUTES[route].takes:
+        return 403, "issuer_not_permitted"
     if visitor.is_astray:
         return 403, "namespace_not_granted"
+    return _granted(route, visitor, visitor.claims, provider=provider)
+
+
+def _granted(route: Route, visitor: Visitor, claims: Claims, *, provider: str) -> Outcome:
     policy = ROUTES[route]
-    is_entitled = provider in visitor.claims.providers
+    is_entitled = provider in claims.providers
     if policy.unit_primitive is None:
         # Nothing is called here; a model that is not for them is not there for them.
         return FINE if is_entitled or "{ref}" not in route[1] else (404, "model_not_found")
-    if visitor.claims.use == "instance" or _needed(policy, visitor) not in visitor.claims.scopes:
+    if claims.use == "instance" or _needed(policy, visitor) not in claims.scopes:
         return 403, "feature_not_granted"
     return FINE if is_entitled else (403, "provider_not_entitled")
 

@@ -3,21 +3,37 @@
 from collections.abc import Mapping
 
 from gateway.contract.claims import Claims
+from gateway.contract.introspection import PAT_PREFIX
 from gateway.errors import ConfigurationUnavailableError, InvalidTokenError
-from gateway.issuer.tokens import TokenVerifier, check_headers
+from gateway.issuer.compact import bearer
+from gateway.issuer.introspection import Introspector
+from gateway.issuer.profiles import Kind
+from gateway.issuer.tokens import TokenVerifier
+
+_PAT_PREFIX = PAT_PREFIX.encode()
+# `Bearer ` goes before it.
+_PAT_AT = 7
 
 
 class Admission:
     """Verifies callers; without a verifier, before registration, nobody can be checked."""
 
-    def __init__(self, verifier: TokenVerifier | None) -> None:
+    def __init__(
+        self, verifier: TokenVerifier | None, introspector: Introspector | None = None
+    ) -> None:
         self._verifier = verifier
+        self._introspector = introspector
 
-    async def admit(self, headers: Mapping[bytes, bytes]) -> Claims:
-        """The claims of the caller.
+    def is_of_instance(self, claims: Claims) -> bool:
+        """Whether the pinned instance made them, so that what it feeds is for their bearer."""
+        return self._verifier is not None and claims.iss in self._verifier.pinned_issuers
+
+    async def admit(self, headers: Mapping[bytes, bytes]) -> tuple[Claims, Kind]:
+        """The claims of the caller, and what kind of token they are of.
 
         Raises:
             InvalidTokenError: no good token, or a header that contradicts it.
+            TokenSupersededError: what the token granted was changed or taken back.
             IdentityUnavailableError: it cannot be checked.
             ConfigurationUnavailableError: no instance is pinned yet.
         """
@@ -26,8 +42,11 @@ class Admission:
         authorization = headers.get(b"authorization")
         if authorization is None:
             raise InvalidTokenError(reason="no Authorization header")
-        claims = self._verifier.recall(authorization)
-        if claims is None:
-            claims = await self._verifier.verify(authorization)
-        check_headers(claims, headers)
-        return claims
+        verified = self._verifier.recall(authorization)
+        if verified is None:
+            is_pat = authorization.startswith(_PAT_PREFIX, _PAT_AT)
+            if is_pat and self._introspector is not None:
+                verified = await self._introspector.look_up(bearer(authorization), headers)
+            else:
+                verified = await self._verifier.verify(authorization)
+        return verified.claims_with(headers), verified.profile.kind

@@ -20,7 +20,8 @@ _JSON = b"application/json"
 class Exchange:
     """Reads the request, writes the answer, and notices a client that leaves.
 
-    Header names are lower case; of a repeated header the last counts.
+    Header names are lower case; a repeated header is one list (RFC 9110, 5.2), so that two tokens
+    are none.
     """
 
     __slots__ = (
@@ -41,7 +42,10 @@ class Exchange:
         self._send = cast("Callable[[Any], Coroutine[Any, Any, None]]", send)
         self.method: str = scope["method"]  # type: ignore[typeddict-item]  # HTTP scopes only
         self.path: str = scope["path"]
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        lines = cast("list[Header]", scope["headers"])
+        self.headers: dict[bytes, bytes] = dict(lines)
+        if len(self.headers) != len(lines):
+            self.headers = _joined(lines)
         given = self.headers.get(b"x-request-id", b"")
         self.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8).encode()
         self.is_gone = False
@@ -137,6 +141,13 @@ class Exchange:
         length = (b"content-length", str(len(body)).encode())
         await self.start(status, content_type, (length, *extra))
         await self.end(body)
+
+
+def _joined(lines: Iterable[Header]) -> dict[bytes, bytes]:
+    joined: dict[bytes, bytes] = {}
+    for name, value in lines:
+        joined[name] = joined[name] + b", " + value if name in joined else value
+    return joined
 
 
 @types.coroutine

@@ -9,7 +9,13 @@ from gateway.contract.events import Decision
 from gateway.edge.admission import Admission
 from gateway.errors import ForbiddenError, ModelNotFoundError, NamespaceNotGrantedError
 from gateway.policy.decisions import DecisionBook, Refusal
-from gateway.policy.permits import permit_feature, permit_namespace, permit_provider
+from gateway.policy.permits import (
+    permit_feature,
+    permit_issuer,
+    permit_namespace,
+    permit_provider,
+)
+from gateway.policy.routes import RoutePolicy
 from gateway.upstream.endpoints import Upstream
 
 
@@ -42,18 +48,28 @@ class Gate:
         """The feature that a unit primitive belongs to; empty if there is none."""
         return self._features.get(unit_primitive, "")
 
-    async def admit(self, headers: Mapping[bytes, bytes], unit_primitive: str) -> Claims:
+    def is_of_instance(self, claims: Claims) -> bool:
+        """Whether the pinned instance made them, so that what it feeds is for their bearer."""
+        return self._admission.is_of_instance(claims)
+
+    async def admit(
+        self, headers: Mapping[bytes, bytes], policy: RoutePolicy, unit_primitive: str
+    ) -> Claims:
         """The claims of a caller who asks for groups of their token only, or for none.
 
         Raises:
             InvalidTokenError: no good token, or a header that contradicts it.
+            IssuerNotPermittedError: the route does not take tokens of that kind.
             NamespaceNotGrantedError: a header names a group that the token is not for.
             IdentityUnavailableError: it cannot be checked.
             ConfigurationUnavailableError: no instance is pinned yet.
         """
-        claims = await self._admission.admit(headers)
+        claims, kind = await self._admission.admit(headers)
         try:
-            permit_namespace(claims, headers)
+            permit_issuer(policy, kind)
+            # A GitLab's tokens are for no group, and its headers tell of groups of its own.
+            if kind == "casemate":
+                permit_namespace(claims, headers)
         except ForbiddenError as error:
             self._decide(error, claims, unit_primitive)
             raise

@@ -1,24 +1,22 @@
 """OpenAI's surface: models, chat completions and completions, whole and streamed."""
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
-import structlog
 from litestar.types import Receive, Scope, Send
 
 from gateway.contract import headers
 from gateway.contract.claims import Claims
-from gateway.edge.exchange import Exchange, Header
+from gateway.edge.boundary import Boundary
+from gateway.edge.exchange import Exchange
 from gateway.edge.gate import Gate
 from gateway.edge.metrics import Metrics
-from gateway.edge.relay import Call, Relay, is_worth_retrying
+from gateway.edge.relay import Call, Relay
 from gateway.errors import (
     GatewayError,
     InvalidRequestError,
-    InvalidTokenError,
     MethodNotAllowedError,
     ModelNotFoundError,
     RouteNotFoundError,
@@ -60,16 +58,12 @@ _QUESTIONS: dict[str, tuple[str, Callable[[bytes | msgspec.Raw], object]]] = {
 SERVED = (("GET", MODELS), ("GET", MODEL), *(("POST", path) for path in _QUESTIONS))
 
 _ERROR_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-_RETRY_AFTER: Header = (b"retry-after", b"5")
-_CHALLENGE: Header = (b"www-authenticate", b"Bearer")
 _UNIT_PRIMITIVE = headers.UNIT_PRIMITIVE.lower().encode()
 _TRUE = msgspec.Raw(b"true")
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _text = msgspec.json.Decoder(str)
 _flag = msgspec.json.Decoder(bool | None)
-
-log = structlog.get_logger()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -159,50 +153,19 @@ class OpenAISurface:
         self._gate = gate
         self._endpoints = endpoints
         self._relay = relay
-        self._metrics = metrics
+        self._boundary = Boundary(metrics, error_body)
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request; whatever goes wrong, in OpenAI's form."""
-        exchange = Exchange(scope, receive, send)
-        self._metrics.in_flight.inc()
-        started = time.perf_counter()
-        try:
-            if exchange.path in _QUESTIONS:
-                await self._relay.run(exchange, await self._permit(exchange, started))
-            else:
-                await self._show_models(exchange)
-        except GatewayError as error:
-            await self._refuse(exchange, error)
-        except asyncio.CancelledError:
-            if not exchange.is_gone:
-                raise
-        except Exception:  # the boundary of the process: nothing may escape without an answer
-            log.exception("request_failed", request_id=exchange.request_id.decode())
-            await self._refuse(exchange, GatewayError())
-        finally:
-            self._metrics.in_flight.dec()
+        await self._boundary.run(Exchange(scope, receive, send), self._serve)
 
-    async def _refuse(self, exchange: Exchange, error: GatewayError) -> None:
-        log.info(
-            "request_refused",
-            request_id=exchange.request_id.decode(),
-            path=exchange.path[:200],
-            code=error.code,
-            reason=error.reason,
-            decision_id=error.decision_id,
-        )
-        self._metrics.refusals.labels(error.code).inc()
-        if exchange.status:
-            # The answer has begun; all that is left is to end it.
-            await exchange.end(b"data: " + error_body(error) + b"\n\n")
-            return
-        extra: tuple[Header, ...] = ()
-        if isinstance(error, InvalidTokenError):
-            extra = (_CHALLENGE,)
-        elif is_worth_retrying(error):
-            extra = (_RETRY_AFTER,)
-        await exchange.answer(error.status, error_body(error), extra=extra)
+    async def _serve(self, exchange: Exchange) -> None:
+        if exchange.path in _QUESTIONS:
+            started = time.perf_counter()
+            await self._relay.run(exchange, await self._permit(exchange, started))
+        else:
+            await self._show_models(exchange)
 
     async def _show_models(self, exchange: Exchange) -> None:
         path = exchange.path
@@ -210,7 +173,8 @@ class OpenAISurface:
             raise RouteNotFoundError
         if exchange.method != "GET":
             raise MethodNotAllowedError
-        claims = await self._gate.admit(exchange.headers, "")
+        route = MODELS if path == MODELS else MODEL
+        claims = await self._gate.admit(exchange.headers, ROUTES["GET", route], "")
         if path == MODELS:
             await exchange.answer(200, self._list(claims))
         else:
@@ -218,13 +182,16 @@ class OpenAISurface:
             await exchange.answer(200, msgspec.json.encode(_entry(upstream)))
 
     def _list(self, claims: Claims) -> bytes:
-        visible = [
-            each for each in self._endpoints.everything() if each.provider in claims.providers
-        ]
+        offered = self._endpoints.everything() if self._gate.is_of_instance(claims) else []
+        visible = [each for each in offered if each.provider in claims.providers]
         return msgspec.json.encode({"object": "list", "data": [_entry(each) for each in visible]})
 
+    def _find(self, claims: Claims, ref: str) -> Upstream | None:
+        # What an instance feeds is for the bearers of its own tokens.
+        return self._endpoints.find(ref) if self._gate.is_of_instance(claims) else None
+
     def _visible(self, claims: Claims, ref: str) -> Upstream:
-        upstream = self._endpoints.find(ref)
+        upstream = self._find(claims, ref)
         if upstream is None or upstream.provider not in claims.providers:
             raise ModelNotFoundError(param="model")
         return upstream
@@ -235,13 +202,13 @@ class OpenAISurface:
         policy = ROUTES["POST", exchange.path]
         named = exchange.headers.get(_UNIT_PRIMITIVE)
         unit_primitive = required_unit_primitive(policy, named)
-        claims = await self._gate.admit(exchange.headers, unit_primitive)
+        claims = await self._gate.admit(exchange.headers, policy, unit_primitive)
         content_type = exchange.headers.get(b"content-type", b"")
         if not content_type.lower().startswith(b"application/json"):
             raise UnsupportedMediaTypeError
         body = await exchange.read_body(limit_bytes=self._max_body_bytes)
         question = parse_question(exchange.path, body)
-        upstream = self._endpoints.find(question.model)
+        upstream = self._find(claims, question.model)
         upstream = self._gate.permit(claims, unit_primitive, upstream)
         question.members["model"] = msgspec.Raw(msgspec.json.encode(upstream.identifier))
         return Call(

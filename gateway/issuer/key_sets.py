@@ -20,7 +20,8 @@ from gateway.issuer.snapshot import SnapshotStore
 
 SNAPSHOT = "key_set"
 MIN_RSA_BITS = 2048
-MAX_KEYS = 64
+# Retired keys stay for as long as what they signed may live.
+MAX_KEYS = 1024
 
 log = structlog.get_logger()
 
@@ -161,7 +162,9 @@ class KeySet:
 
         `now` is when the issuer said so: for a document that was kept, its own time.
         """
-        entries = [{"kty": "RSA", "kid": each.kid, "n": each.n, "e": each.e} for each in keys]
+        entries: list[dict[str, object]] = [
+            {"kty": "RSA", "kid": each.kid, "n": each.n, "e": each.e} for each in keys
+        ]
         self._replace(_signing_keys(entries))
         self.confirm(now)
 

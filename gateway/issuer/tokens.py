@@ -1,23 +1,21 @@
 """Verifies access tokens: once by signature, then from a cache until they expire."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jwt
-import msgspec
+import structlog
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt.exceptions import PyJWTError
 from jwt.types import Options
 
-from gateway.contract import headers
-from gateway.contract.claims import ALGORITHM, AUDIENCE, LEEWAY_S, Claims
-from gateway.errors import InvalidTokenError
-from gateway.issuer.key_sets import KeySet
+from gateway.contract.claims import ALGORITHM, AUDIENCE
+from gateway.errors import InvalidTokenError, TokenSupersededError
+from gateway.issuer.compact import CompactToken, bearer, read_token
+from gateway.issuer.profiles import Profile, Verified, holds, read_claims
+from gateway.issuer.revocations import Revocations
 
-MAX_TOKEN_CHARS = 8192
 CACHE_ENTRIES = 4096
-
-# Header members that would let a token name its own key, or demand what we do not know.
-_REFUSED_MEMBERS = frozenset({"jku", "jwk", "x5u", "x5c", "crit"})
 
 # Times are compared with our clock, the same way for a fresh token and a remembered one.
 _OPTIONS: Options = {
@@ -27,114 +25,117 @@ _OPTIONS: Options = {
     "verify_iat": False,
 }
 
-_EQUAL_HEADERS: tuple[tuple[bytes, Callable[[Claims], str]], ...] = (
-    (headers.INSTANCE_ID.lower().encode(), lambda claims: claims.gitlab_instance_id),
-    (headers.GLOBAL_USER_ID.lower().encode(), lambda claims: claims.sub),
-    (headers.REALM.lower().encode(), lambda claims: claims.gitlab_realm),
-    (headers.AUTHENTICATION_TYPE.lower().encode(), lambda _: "oidc"),
-)
+log = structlog.get_logger()
+
+
+class _Remembered(NamedTuple):
+    verified: Verified
+    generation: int
 
 
 class TokenVerifier:
-    """Turns an Authorization header into claims of the one pinned instance."""
+    """Turns an Authorization header into what one of the configured issuers says.
+
+    `issuer` is the `iss` of the pinned instance until it says another; `others` are the further
+    profiles by their exact `iss`. `revocations` are the pinned instance's and concern no other.
+    """
 
     def __init__(
-        self, key_set: KeySet, *, issuer: str, instance_id: str, clock: Callable[[], float]
+        self,
+        pinned: Profile,
+        *,
+        issuer: str,
+        others: Mapping[str, Profile],
+        revocations: Revocations,
+        clock: Callable[[], float],
     ) -> None:
-        self._key_set = key_set
-        self._issuer = issuer
-        self._instance_id = instance_id
+        self._pinned = pinned
+        self._others = dict(others)
+        self._revocations = revocations
         self._clock = clock
-        self._cache: dict[bytes, Claims] = {}
-        self._cache_generation = -1
+        self._cache: dict[bytes, _Remembered] = {}
+        self.pinned_issuers = frozenset({issuer})
+        """Every `iss` that the pinned instance goes by."""
+        self._by_issuer = {**self._others, issuer: pinned}
 
-    def recall(self, authorization: bytes) -> Claims | None:
-        """The claims of a header that was verified before and still holds; never waits."""
-        if self._cache_generation != self._key_set.generation or not self._key_set.is_usable:
-            return None
-        claims = self._cache.get(authorization)
-        return claims if claims is not None and self._holds_now(claims) else None
+    def accept_issuers(self, issuers: tuple[str, ...]) -> None:
+        """Sets every `iss` that the pinned instance goes by; none changes nothing."""
+        taken = frozenset(issuers) & self._others.keys()
+        if taken:
+            log.error("issuer_belongs_to_another", issuers=sorted(taken))
+        accepted = frozenset(issuers) - taken
+        if accepted and accepted != self.pinned_issuers:
+            self.pinned_issuers = accepted
+            self._by_issuer = {**self._others, **dict.fromkeys(accepted, self._pinned)}
+            self._cache.clear()
 
-    def _holds_now(self, claims: Claims) -> bool:
-        now = self._clock()
-        return claims.nbf - LEEWAY_S <= now < claims.exp + LEEWAY_S
-
-    async def verify(self, authorization: bytes) -> Claims:
-        """The claims of `Bearer TOKEN`.
+    def recall(self, authorization: bytes) -> Verified | None:
+        """What a header that was verified before says, if it still holds; never waits.
 
         Raises:
-            InvalidTokenError: not a token that this instance minted for us and that holds now.
+            TokenSupersededError: what it granted was changed or taken back.
+        """
+        known = self._cache.get(authorization)
+        if known is None:
+            return None
+        verified, generation = known
+        keys = verified.profile.keys
+        if generation != keys.generation or not keys.is_usable:
+            return None
+        if not holds(verified.claims, self._clock()):
+            return None
+        self._check_revocation(verified)
+        return verified
+
+    def _check_revocation(self, verified: Verified) -> None:
+        if verified.profile.is_pinned and self._revocations.is_superseded(verified.claims):
+            raise TokenSupersededError
+
+    async def verify(self, authorization: bytes) -> Verified:
+        """What `Bearer TOKEN` says.
+
+        Raises:
+            InvalidTokenError: not a token that a configured issuer made for us and that holds now.
+            TokenSupersededError: what it granted was changed or taken back.
             IdentityUnavailableError: it cannot be checked.
         """
-        token = _bearer(authorization)
-        kid = _kid(token)
-        key = await self._key_set.find(kid)
+        token = read_token(bearer(authorization))
+        profile = self._by_issuer.get(token.issuer)
+        if profile is None:
+            raise InvalidTokenError(reason="unknown issuer")
+        # Before any key is looked for: what cannot be good must not cost a fetch.
+        verified = read_claims(token.payload, profile, sources=self._by_issuer, now=self._clock())
+        key = await profile.keys.find(token.kid)
         if key is None:
             raise InvalidTokenError(reason="unknown kid")
-        try:
-            payload = jwt.decode(
-                token,
-                key,
-                algorithms=[ALGORITHM],
-                audience=AUDIENCE,
-                issuer=self._issuer,
-                options=_OPTIONS,
-            )
-            claims = msgspec.convert(payload, Claims)
-        except (PyJWTError, msgspec.ValidationError, ValueError, TypeError) as cause:
-            raise InvalidTokenError(reason=f"{type(cause).__name__}: {cause}") from cause
-        if claims.gitlab_instance_id != self._instance_id:
-            raise InvalidTokenError(reason="another instance's id")
-        if not self._holds_now(claims):
-            raise InvalidTokenError(reason="expired or not yet valid")
-        self._remember(authorization, claims)
-        return claims
+        generation = profile.keys.generation
+        _check_signature(token, key)
+        self._check_revocation(verified)
+        if self._by_issuer.get(token.issuer) is not profile:
+            raise InvalidTokenError(reason="the issuer is no longer accepted")
+        self._remember(authorization, _Remembered(verified, generation))
+        return verified
 
-    def _remember(self, authorization: bytes, claims: Claims) -> None:
-        if self._cache_generation != self._key_set.generation:
-            self._cache.clear()
-            self._cache_generation = self._key_set.generation
+    def _remember(self, authorization: bytes, remembered: _Remembered) -> None:
+        self._cache.pop(authorization, None)
         if len(self._cache) >= CACHE_ENTRIES:
             # The oldest entry: dictionaries keep their order.
             del self._cache[next(iter(self._cache))]
-        self._cache[authorization] = claims
+        self._cache[authorization] = remembered
 
 
-def check_headers(claims: Claims, request_headers: Mapping[bytes, bytes]) -> None:
-    """Passes when every GitLab header that is present equals its claim.
-
-    Raises:
-        InvalidTokenError: one differs.
-    """
-    for name, expected in _EQUAL_HEADERS:
-        value = request_headers.get(name)
-        if value is not None and value != expected(claims).encode():
-            raise InvalidTokenError(reason=f"header {name.decode()} differs from its claim")
-
-
-def _bearer(authorization: bytes) -> str:
-    scheme, _, credential = authorization.partition(b" ")
-    if scheme.lower() != b"bearer":
-        raise InvalidTokenError(reason="no bearer token")
+def _check_signature(token: CompactToken, key: RSAPublicKey) -> None:
+    """Passes when the key signed the token; the library looks at the claims once more."""
     try:
-        token = credential.strip().decode("ascii")
-    except UnicodeDecodeError as cause:
-        raise InvalidTokenError(reason="not ASCII") from cause
-    if not token or len(token) > MAX_TOKEN_CHARS:
-        raise InvalidTokenError(reason="empty or too long")
-    return token
-
-
-def _kid(token: str) -> str:
-    try:
-        header: dict[str, Any] = jwt.get_unverified_header(token)
-    except (PyJWTError, ValueError) as cause:
-        raise InvalidTokenError(reason=f"unreadable header: {cause}") from cause
-    if header.get("alg") != ALGORITHM:
-        raise InvalidTokenError(reason="algorithm is not RS256")
-    if not _REFUSED_MEMBERS.isdisjoint(header):
-        raise InvalidTokenError(reason="header names its own key or demands an extension")
-    kid = header.get("kid")
-    if not isinstance(kid, str):
-        raise InvalidTokenError(reason="no kid")
-    return kid
+        payload: dict[str, Any] = jwt.decode(
+            token.text,
+            key,
+            algorithms=[ALGORITHM],
+            audience=AUDIENCE,
+            issuer=token.issuer,
+            options=_OPTIONS,
+        )
+    except (PyJWTError, ValueError, TypeError, RecursionError) as cause:
+        raise InvalidTokenError(reason=f"{type(cause).__name__}: {cause}") from cause
+    if payload != token.payload:
+        raise InvalidTokenError(reason="read differently by the library")

@@ -8,9 +8,11 @@ from gateway.contract import headers
 from gateway.contract.claims import Claims
 from gateway.errors import (
     FeatureNotGrantedError,
+    IssuerNotPermittedError,
     NamespaceNotGrantedError,
     ProviderNotEntitledError,
 )
+from gateway.issuer.profiles import Kind
 from gateway.policy.routes import RoutePolicy
 
 # The largest that the instance gives out.
@@ -32,6 +34,16 @@ def required_unit_primitive(policy: RoutePolicy, named: bytes | None) -> str:
     if named is not None and policy.may_name_another:
         return named.decode("latin-1")
     return policy.unit_primitive or ""
+
+
+def permit_issuer(policy: RoutePolicy, kind: Kind) -> None:
+    """Passes when the route takes tokens of that kind.
+
+    Raises:
+        IssuerNotPermittedError: it does not.
+    """
+    if kind not in policy.takes:
+        raise IssuerNotPermittedError(reason=f"a token of kind {kind}")
 
 
 def permit_namespace(claims: Claims, request_headers: Mapping[bytes, bytes]) -> None:

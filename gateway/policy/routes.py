@@ -3,17 +3,24 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from gateway.issuer.profiles import Kind
+
+EVERY_KIND: frozenset[Kind] = frozenset({"casemate", "gitlab", "user"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutePolicy:
     """What one route asks of a request.
 
     `unit_primitive` None means: any valid token, no model is called.
-    `may_name_another` lets `X-Gitlab-Unit-Primitive` choose another that the token holds.
+    `may_name_another` lets `X-Gitlab-Unit-Primitive` choose another that the token holds. `takes`
+    are the kinds of token that are good here: as with GitLab's gateway, code generations, `/v3`,
+    `/v4` and the making of tokens take none of kind `user`.
     """
 
     unit_primitive: str | None = None
     may_name_another: bool = False
+    takes: frozenset[Kind] = EVERY_KIND
 
 
 _ANY_TOKEN = RoutePolicy()
