@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import anyio.to_thread
 from litestar import Request, delete, get, post, put
@@ -26,7 +26,11 @@ PATH = "/api/v4/ai/self_hosted_models"
 
 
 class ModelBody(BaseModel):
-    """A model as a client describes it; what is left out stays as it is."""
+    """A model as a client describes it; what is left out stays as it is.
+
+    `allowed_cidrs` are the networks of the clients that may use it, an empty list is everybody;
+    one that is not `enabled` is served to nobody.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -37,12 +41,20 @@ class ModelBody(BaseModel):
     identifier: StrictStr | None = None
     provider: StrictStr | None = None
     api_key: StrictStr | None = None
+    # Litestar validates leniently, where even a StrictBool takes "yes".
+    enabled: Literal[True, False] | None = None
+    allowed_cidrs: list[StrictStr] | None = None
 
     def description(self) -> Description:
         """The same in the product's words; `"api_key": null` removes the key."""
         removes_key = "api_key" in self.model_fields_set and self.api_key is None
-        fields = self.model_dump()
-        return Description(**{**fields, "api_key": "" if removes_key else self.api_key})
+        fields = self.model_dump(exclude={"api_key", "enabled", "allowed_cidrs"})
+        return Description(
+            **fields,
+            api_key="" if removes_key else self.api_key,
+            is_enabled=self.enabled,
+            allowed_networks=self.allowed_cidrs,
+        )
 
 
 async def _checked(description: Description, check_endpoint: CheckEndpoint) -> Description:
@@ -143,6 +155,8 @@ def _show(model: SelfHostedModel) -> dict[str, Any]:
         "provider": model.provider,
         "has_api_key": model.has_api_key,
         "local": model.is_local,
+        "enabled": model.is_enabled,
+        "allowed_cidrs": list(model.allowed_networks),
         "created_at": model.created_at.isoformat(),
         "updated_at": model.updated_at.isoformat(),
     }

@@ -7,13 +7,10 @@ from datetime import datetime
 
 from appliance.errors import InvalidFieldsError
 from appliance.self_hosted_models.errors import EndpointNotAllowedError
-from gateway.contract.addresses import (
-    EndpointRefusedError,
-    Network,
-    check_addresses,
-    parse_endpoint,
-)
+from gateway.contract.addresses import EndpointRefusedError, Network, parse_endpoint
 from gateway.contract.catalog import Catalog
+from gateway.contract.egress import EgressPolicy, EgressRefusedError
+from gateway.contract.peers import NetworkRefusedError, parse_network
 
 Resolve = Callable[[str, int], Sequence[str]]
 
@@ -21,6 +18,7 @@ DEFAULT_FAMILY = "general"
 DEFAULT_PROVIDER = "shm"
 MAX_TEXT_CHARS = 255
 MAX_API_KEY_CHARS = 4096
+MAX_ALLOWED_NETWORKS = 256
 
 REF = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/:-]{0,253}[A-Za-z0-9])?")
 API_KEY = re.compile(r"[\x21-\x7e]+")  # what may stand in an Authorization header
@@ -51,7 +49,10 @@ class SelfHostedModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """What can be said of a model; None leaves a thing as it is, an empty API key removes it."""
+    """What can be said of a model; None leaves a thing as it is, an empty API key removes it.
+
+    `allowed_networks` are texts that `allow_list` reads; an empty list lets everybody in.
+    """
 
     ref: str | None = None
     name: str | None = None
@@ -60,6 +61,8 @@ class Description:
     identifier: str | None = None
     provider: str | None = None
     api_key: str | None = None
+    is_enabled: bool | None = None
+    allowed_networks: Sequence[str] | None = None
 
     def __repr__(self) -> str:
         return f"Description(ref={self.ref!r})"
@@ -130,6 +133,7 @@ def check_description(description: Description, catalog: Catalog) -> None:
         "family": _problem_of_choice(description.family, catalog.model_families),
         "provider": _problem_of_choice(description.provider, catalog.registrable_providers()),
         "api_key": _problem_of_api_key(description.api_key),
+        "allowed_cidrs": _problem_of_allow_list(description.allowed_networks),
     }
     problems = {name: problem for name, problem in checks.items() if problem is not None}
     if problems:
@@ -163,6 +167,27 @@ def _problem_of_api_key(api_key: str | None) -> str | None:
     return f"must be 1 to {MAX_API_KEY_CHARS} visible ASCII characters"
 
 
+def _problem_of_allow_list(texts: Sequence[str] | None) -> str | None:
+    texts = texts or ()
+    if len(texts) > MAX_ALLOWED_NETWORKS:
+        return f"may name at most {MAX_ALLOWED_NETWORKS} networks"
+    for text in texts:
+        try:
+            parse_network(text)
+        except NetworkRefusedError as refused:
+            return f"{text[:MAX_TEXT_CHARS]!r} {refused.reason}"
+    return None
+
+
+def allow_list(texts: Sequence[str]) -> tuple[str, ...]:
+    """The networks in one form each and once, in the order in which they were told.
+
+    Raises:
+        NetworkRefusedError: one is no network; `check_description` says so before.
+    """
+    return tuple(dict.fromkeys(str(parse_network(text)) for text in texts))
+
+
 def checked_endpoint(url: str, *, networks: Sequence[Network], resolve: Resolve) -> str:
     """The endpoint's URL without a trailing slash; `resolve` gives the addresses of a host.
 
@@ -171,12 +196,14 @@ def checked_endpoint(url: str, *, networks: Sequence[Network], resolve: Resolve)
     """
     try:
         endpoint = parse_endpoint(url)
-        try:
-            addresses = resolve(endpoint.host, endpoint.port)
-        except (OSError, UnicodeError) as cause:
-            reason = f"The host {endpoint.host} cannot be resolved."
-            raise EndpointRefusedError(reason) from cause
-        check_addresses(endpoint, addresses, networks)
     except EndpointRefusedError as cause:
         raise EndpointNotAllowedError(cause.reason) from cause
+    policy = EgressPolicy(tuple(networks)).with_hosts([endpoint.host])
+    try:
+        policy.pin(endpoint.host, resolve(endpoint.host, endpoint.port))
+    except EgressRefusedError as cause:
+        raise EndpointNotAllowedError(cause.sentence) from cause
+    except (OSError, UnicodeError) as cause:
+        reason = f"The host {endpoint.host} cannot be resolved."
+        raise EndpointNotAllowedError(reason) from cause
     return endpoint.url

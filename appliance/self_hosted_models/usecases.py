@@ -18,7 +18,10 @@ from appliance.storage.sealing import Place, Sealer
 from gateway.contract.catalog import load_catalog
 
 TOPIC = "self_hosted_model"
-FIELDS = ("ref", "name", "family", "endpoint", "identifier", "provider")
+FIELDS = ("ref", "name", "family", "endpoint", "identifier", "provider", "is_enabled")
+ALLOWED_NETWORKS = "allowed_networks"
+# What an entry of the audit calls them, as the interface does.
+SHOWN = {"is_enabled": "enabled", ALLOWED_NETWORKS: "allowed_cidrs"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +105,8 @@ def delete_model(session: Session, model_id: int, *, actor: Actor, now: datetime
     row = _row(session, model_id)
     session.delete(row)
     session.flush()
-    _announce(session, row, "deleted", actor=actor, now=now)
+    _publish(session, row, "deleted", now=now)
+    _record(session, row, "deleted", actor=actor, now=now)
 
 
 def ensure_local_model(
@@ -125,10 +129,11 @@ def ensure_local_model(
 
 
 def served_models(session: Session, sealer: Sealer) -> Sequence[ServedModel]:
-    """Every model, with its API key in clear, by ref."""
+    """Every enabled model, with its API key in clear, by ref."""
     return [
         ServedModel(model=tables.model_of(row), api_key=_api_key(row, sealer))
         for row in tables.all_rows(session)
+        if row.is_enabled
     ]
 
 
@@ -163,6 +168,8 @@ def _create(
         endpoint=new.endpoint,
         identifier=new.identifier,
         provider=new.provider,
+        is_enabled=description.is_enabled is not False,
+        allowed_networks=list(rules.allow_list(description.allowed_networks or ())),
         created_at=now,
         updated_at=now,
     )
@@ -170,7 +177,8 @@ def _create(
     session.flush()
     _set_api_key(row, description.api_key or None, sealer)
     session.flush()
-    _announce(session, row, "created", actor=actor, now=now)
+    _publish(session, row, "created", now=now)
+    _record(session, row, "created", actor=actor, now=now)
     return row
 
 
@@ -184,11 +192,10 @@ def _change(
     now: datetime,
 ) -> Sequence[str]:
     _check(session, description, besides=row.id)
-    changed = [
-        field for field in FIELDS if getattr(description, field) not in {None, getattr(row, field)}
-    ]
+    told, previous_ref = _told(description), row.ref
+    changed = [field for field, value in told.items() if value != getattr(row, field)]
     for field in changed:
-        setattr(row, field, getattr(description, field))
+        setattr(row, field, told[field])
     row.ref_key = rules.ref_key(row.ref)
     if description.api_key is not None and (description.api_key or None) != _api_key(row, sealer):
         _set_api_key(row, description.api_key or None, sealer)
@@ -196,8 +203,17 @@ def _change(
     if changed:
         row.updated_at = now
         session.flush()
-        _announce(session, row, "changed", actor=actor, changed=changed, now=now)
+        was = previous_ref if "ref" in changed else None
+        _publish(session, row, "changed", previous_ref=was, now=now)
+        _record(session, row, "changed", actor=actor, changed=changed, now=now)
     return changed
+
+
+def _told(description: Description) -> dict[str, object]:
+    told = {field: getattr(description, field) for field in FIELDS}
+    if description.allowed_networks is not None:
+        told[ALLOWED_NETWORKS] = list(rules.allow_list(description.allowed_networks))
+    return {field: value for field, value in told.items() if value is not None}
 
 
 def _api_key(row: tables.SelfHostedModelRow, sealer: Sealer) -> str | None:
@@ -215,18 +231,31 @@ def _place(row: tables.SelfHostedModelRow) -> Place:
     return tables.place_of(row.id)
 
 
-def _announce(
+def _publish(
+    session: Session,
+    row: tables.SelfHostedModelRow,
+    change: str,
+    *,
+    now: datetime,
+    previous_ref: str | None = None,
+) -> None:
+    payload = {"id": row.id, "ref": row.ref, "change": change}
+    payload |= {} if previous_ref is None else {"previous_ref": previous_ref}
+    publish(session, TOPIC, payload, now=now)
+
+
+def _record(
     session: Session,
     row: tables.SelfHostedModelRow,
     change: str,
     *,
     actor: Actor,
     now: datetime,
-    changed: Sequence[str] = FIELDS,
+    changed: Sequence[str] = (*FIELDS, ALLOWED_NETWORKS),
 ) -> None:
-    publish(session, TOPIC, {"id": row.id, "ref": row.ref, "change": change}, now=now)
     # Of an API key only that it changed.
-    details = {field: getattr(row, field) for field in changed if field != "api_key"}
+    fields = [field for field in changed if field != "api_key"]
+    details = {SHOWN.get(field, field): getattr(row, field) for field in fields}
     details |= {"api_key": "changed"} if "api_key" in changed else {}
     target = Target(kind="self_hosted_model", id=str(row.id))
     record(session, f"model_{change}", actor=actor, target=target, details=details, now=now)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from urllib.parse import urlsplit
 
 Address = IPv4Address | IPv6Address
@@ -100,22 +100,3 @@ def parse_endpoint(url: str) -> Endpoint:
         reason = "The endpoint must not have a query or a fragment."
         raise EndpointRefusedError(reason)
     return Endpoint(url=url.rstrip("/"), scheme=parts.scheme, host=parts.hostname, port=port)
-
-
-def check_addresses(
-    endpoint: Endpoint, addresses: Iterable[str], networks: Iterable[Network]
-) -> None:
-    """Passes when every one of `addresses`, what the endpoint's host resolves to, is allowed.
-
-    Raises:
-        EndpointRefusedError: an address is outside `networks`, or there is none.
-    """
-    networks = tuple(networks)
-    found = [ip_address(text.partition("%")[0]) for text in addresses]
-    if not found:
-        reason = f"The host {endpoint.host} has no address."
-        raise EndpointRefusedError(reason)
-    for address in found:
-        if not is_allowed(address, networks):
-            reason = f"The address {address} of {endpoint.host} is outside the allowed networks."
-            raise EndpointRefusedError(reason)

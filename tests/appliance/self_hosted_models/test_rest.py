@@ -36,6 +36,22 @@ async def test_a_model_is_changed_in_parts(server: Server) -> None:
     assert without.json()["has_api_key"] is False
 
 
+async def test_a_model_is_open_to_the_networks_that_are_named(server: Server) -> None:
+    made = (await server.ask("POST", PATH, json={**BODY, "allowed_cidrs": ["10.1.2.3"]})).json()
+    assert (made["enabled"], made["allowed_cidrs"]) == (True, ["10.1.2.3/32"])
+    path = f"{PATH}/{made['id']}"
+    same = (await server.ask("PUT", path, json={"enabled": False, "allowed_cidrs": None})).json()
+    assert (same["enabled"], same["allowed_cidrs"]) == (False, ["10.1.2.3/32"])
+    opened = (await server.ask("PUT", path, json={"enabled": True, "allowed_cidrs": []})).json()
+    assert (opened["enabled"], opened["allowed_cidrs"]) == (True, [])
+
+
+async def test_a_network_with_host_bits_is_refused_with_the_right_one(server: Server) -> None:
+    answer = await server.ask("POST", PATH, json={**BODY, "allowed_cidrs": ["10.0.0.5/8"]})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_fields")
+    assert "write 10.0.0.0/8" in answer.json()["errors"]["allowed_cidrs"]
+
+
 async def test_a_model_is_removed(server: Server) -> None:
     number = (await server.ask("POST", PATH, json=BODY)).json()["id"]
     assert (await server.ask("DELETE", f"{PATH}/{number}")).status_code == 204
@@ -94,6 +110,8 @@ async def test_an_endpoint_outside_the_allowed_networks_is_refused(
         ({"ref": "a b"}, "ref"),
         ({"name": 5}, "name"),
         ({"api_key": "a b"}, "api_key"),
+        ({"enabled": "no"}, "enabled"),
+        ({"allowed_cidrs": ["office"]}, "allowed_cidrs"),
     ],
 )
 async def test_a_bad_field_is_named(server: Server, change: dict[str, object], field: str) -> None:

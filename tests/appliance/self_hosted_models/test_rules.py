@@ -7,6 +7,7 @@ from appliance.self_hosted_models.errors import EndpointNotAllowedError
 from appliance.self_hosted_models.rules import (
     Description,
     ServedModel,
+    allow_list,
     check_description,
     checked_endpoint,
     complete,
@@ -37,6 +38,9 @@ def test_refs_that_differ_in_letters_differ() -> None:
         Description(provider="amazonq"),
         Description(api_key="sk-x"),
         Description(api_key=""),
+        Description(allowed_networks=()),
+        Description(allowed_networks=["10.0.0.0/8", "2001:db8::7", "::ffff:10.1.2.3"]),
+        Description(allowed_networks=["10.0.0.0/8"] * 256),
     ],
 )
 def test_a_usable_description_passes(description: Description) -> None:
@@ -59,12 +63,25 @@ def test_a_usable_description_passes(description: Description) -> None:
         (Description(api_key="two words"), "api_key"),
         (Description(api_key="line\nbreak"), "api_key"),
         (Description(api_key="x" * 4097), "api_key"),
+        (Description(allowed_networks=["10.0.0.0/8", "office"]), "allowed_cidrs"),
+        (Description(allowed_networks=["10.0.0.0/8"] * 257), "allowed_cidrs"),
     ],
 )
 def test_an_unusable_field_is_named(description: Description, field: str) -> None:
     with pytest.raises(InvalidFieldsError) as refusal:
         check_description(description, load_catalog())
     assert set(refusal.value.fields) == {field}
+
+
+def test_a_network_with_host_bits_is_refused_with_the_right_one() -> None:
+    description = Description(allowed_networks=["10.0.0.5/8"])
+    with pytest.raises(InvalidFieldsError, match=r"'10\.0\.0\.5/8' has .* write 10\.0\.0\.0/8"):
+        check_description(description, load_catalog())
+
+
+def test_an_allow_list_has_each_network_once_and_in_one_form() -> None:
+    told = ["10.1.2.3", "::ffff:10.1.2.3", "2001:DB8::/32", "10.0.0.0/8", "10.1.2.3/32"]
+    assert allow_list(told) == ("10.1.2.3/32", "2001:db8::/32", "10.0.0.0/8")
 
 
 def test_a_new_model_needs_four_things_and_gets_the_rest() -> None:

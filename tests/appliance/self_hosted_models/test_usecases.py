@@ -1,11 +1,15 @@
+from typing import Any
+
 import pytest
+from sqlmodel import select
 
 from appliance.audit.rules import SYSTEM
+from appliance.audit.tables import AuditEventRow
 from appliance.self_hosted_models import usecases
 from appliance.self_hosted_models.errors import RefTakenError
 from appliance.self_hosted_models.rules import Description
-from appliance.storage.engine import Db
-from appliance.storage.outbox import last_sequence
+from appliance.storage.engine import Db, Session
+from appliance.storage.outbox import changes_after, last_sequence
 from appliance.storage.sealing import Sealer
 from tests.instance_builders import NOW
 
@@ -15,13 +19,29 @@ TINY = Description(
 
 
 def _ensure(db: Db, sealer: Sealer, **changes: str) -> usecases.LocalModelResult:
-    description = Description(
-        **{"ref": "tiny", "name": "Tiny", "endpoint": "http://127.0.0.1:1/v1", **changes},
-        **({} if "identifier" in changes else {"identifier": "tiny"}),
-    )
+    described: dict[str, Any] = {
+        "ref": "tiny",
+        "name": "Tiny",
+        "endpoint": "http://127.0.0.1:1/v1",
+        "identifier": "tiny",
+    }
+    description = Description(**{**described, **changes})
     return db.write_blocking(
         lambda session: usecases.ensure_local_model(session, description, sealer=sealer, now=NOW)
     )
+
+
+def change(db: Db, sealer: Sealer, number: int, description: Description) -> None:
+    db.write_blocking(
+        lambda session: usecases.change_model(
+            session, number, description, sealer=sealer, actor=SYSTEM, now=NOW
+        )
+    )
+
+
+def audit_details(session: Session) -> list[dict[str, object]]:
+    rows = session.exec(select(AuditEventRow).where(AuditEventRow.action == "model_changed")).all()
+    return [row.details for row in rows]
 
 
 def test_the_local_model_is_made_once_and_then_followed(db: Db, sealer: Sealer) -> None:
@@ -56,6 +76,45 @@ def test_the_feed_reads_api_keys_in_clear(db: Db, sealer: Sealer) -> None:
     )
     served = db.read_blocking(lambda session: usecases.served_models(session, sealer))
     assert [(each.model.ref, each.api_key) for each in served] == [("tiny", "k1")]
+
+
+def test_a_disabled_model_is_not_served(db: Db, sealer: Sealer) -> None:
+    model = db.write_blocking(
+        lambda session: usecases.create_model(session, TINY, sealer=sealer, actor=SYSTEM, now=NOW)
+    )
+    for is_enabled in (False, True):
+        change(db, sealer, model.id, Description(is_enabled=is_enabled))
+        served = db.read_blocking(lambda session: usecases.served_models(session, sealer))
+        assert [each.model.ref for each in served] == ["tiny"] * is_enabled
+
+
+def test_the_set_up_leaves_alone_what_an_admin_decided(db: Db, sealer: Sealer) -> None:
+    _ensure(db, sealer)
+    number = db.read_blocking(usecases.all_models)[0].id
+    change(db, sealer, number, Description(is_enabled=False, allowed_networks=["10.0.0.0/8"]))
+    _ensure(db, sealer, name="Other")
+    model = db.read_blocking(usecases.all_models)[0]
+    assert (model.is_enabled, model.allowed_networks) == (False, ("10.0.0.0/8",))
+
+
+def test_a_changed_ref_is_published_with_the_one_before(db: Db, sealer: Sealer) -> None:
+    _ensure(db, sealer)
+    before = db.read_blocking(last_sequence)
+    number = db.read_blocking(usecases.all_models)[0].id
+    change(db, sealer, number, Description(ref="other"))
+    change(db, sealer, number, Description(name="Other"))
+    published = db.read_blocking(lambda session: changes_after(session, before))
+    payload = {"id": number, "ref": "other", "change": "changed"}
+    assert [each.payload for each in published] == [{**payload, "previous_ref": "tiny"}, payload]
+
+
+def test_the_audit_tells_who_may_use_a_model(db: Db, sealer: Sealer) -> None:
+    _ensure(db, sealer)
+    number = db.read_blocking(usecases.all_models)[0].id
+    change(db, sealer, number, Description(is_enabled=False, allowed_networks=["10.1.2.3"]))
+    change(db, sealer, number, Description(is_enabled=False, allowed_networks=["10.1.2.3/32"]))
+    entries = db.read_blocking(audit_details)
+    assert entries == [{"enabled": False, "allowed_cidrs": ["10.1.2.3/32"]}]
 
 
 def test_a_name_is_resolved_to_all_its_addresses() -> None:

@@ -5,7 +5,6 @@ import pytest
 from gateway.contract.addresses import (
     DEFAULT_NETWORKS,
     EndpointRefusedError,
-    check_addresses,
     is_allowed,
     parse_endpoint,
 )
@@ -78,12 +77,3 @@ def test_an_endpoint_is_taken_apart() -> None:
 def test_a_url_that_is_no_endpoint_is_refused(url: str) -> None:
     with pytest.raises(EndpointRefusedError):
         parse_endpoint(url)
-
-
-def test_one_address_outside_is_enough_to_refuse() -> None:
-    endpoint = parse_endpoint("http://gpu/v1")
-    check_addresses(endpoint, ["10.0.0.1", "fe80::1%eth0"][:1], DEFAULT_NETWORKS)
-    with pytest.raises(EndpointRefusedError, match="outside the allowed networks"):
-        check_addresses(endpoint, ["10.0.0.1", "198.51.100.1"], DEFAULT_NETWORKS)
-    with pytest.raises(EndpointRefusedError, match="no address"):
-        check_addresses(endpoint, [], DEFAULT_NETWORKS)
