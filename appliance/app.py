@@ -1,6 +1,6 @@
 """Joins the parts of the instance into one application; the only place that knows them all."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,9 @@ import appliance.namespaces.tables
 import appliance.resources.tables
 import appliance.self_hosted_models.tables
 import appliance.usage.tables  # noqa: F401  # all tables, for the metadata
+from appliance.access_tokens import jobs as key_jobs
 from appliance.access_tokens import rest as access_tokens
+from appliance.access_tokens.rules import Timing
 from appliance.access_tokens.usecases import Minter
 from appliance.accounts import rest as accounts
 from appliance.accounts.rest import note_refusal, provide_caller, require_access
@@ -47,7 +49,7 @@ from appliance.feature_flags import rest as feature_flags
 from appliance.gateway_feed import jobs as feed_jobs
 from appliance.gateway_feed import rest as gateway_feed
 from appliance.gateway_feed.rest import Streams
-from appliance.gateway_feed.usecases import Sources, state_of_model
+from appliance.gateway_feed.usecases import Sources, kids_held, state_of_model
 from appliance.graphql import rest as graphql
 from appliance.instance_settings import usecases as instance_settings
 from appliance.instance_settings.rules import Addresses
@@ -64,6 +66,7 @@ from appliance.settings import Settings
 from appliance.slashes import EscapedSlashes
 from appliance.storage.engine import (
     Db,
+    Session,
     database_url,
     with_password,
 )
@@ -71,7 +74,7 @@ from appliance.storage.identity import Identity, read_identity
 from appliance.storage.migrations import migrate
 from appliance.storage.paging import DEFAULT_PER_PAGE, Page
 from appliance.storage.sealing import Sealer, check_master_key
-from appliance.timed_jobs import Job, TimedJobs
+from appliance.timed_jobs import Job, PlannedJob, TimedJobs
 from appliance.usage import jobs as usage_jobs
 from appliance.usage import rest as usage
 from appliance.usage.rules import Retention
@@ -187,16 +190,13 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
             sealer=instance.sealer, minter=minter, catalog=load_catalog(), told=told
         ),
         "check_endpoint": _endpoint_check(settings.networks),
-        "read_state": lambda session, ref, now: state_of_model(session, ref, now=now),
-        "project_namespace": lambda session, user, project_id, now: (
-            visible_project(session, user, project_id, now=now).namespace_id
-        ),
-        "follow_group": follow_group,
+        **_FROM_ABOVE,
         "told": told,
+        "key_timing": _key_timing(settings),
         "version": release(),
         "usage_retention": _retention(settings),
     }
-    jobs = TimedJobs(instance.db, _jobs(_retention(settings)), clock=clock)
+    jobs = TimedJobs(instance.db, _jobs(settings, instance.sealer), clock=clock)
     app = Litestar(
         route_handlers=HANDLERS,
         dependencies={name: _given(value) for name, value in values.items()} | _OF_THE_REQUEST,
@@ -225,10 +225,30 @@ def _retention(settings: Settings) -> Retention:
     )
 
 
-def _jobs(retention: Retention) -> tuple[Job, ...]:
+def _key_timing(settings: Settings) -> Timing:
+    return Timing(life=settings.signing_key_life, max_age=settings.key_set_max_age)
+
+
+def _held_kids(session: Session, now: datetime) -> Mapping[str, frozenset[str]]:
+    return kids_held(session, now=now)
+
+
+# What a room needs of one that lies above it.
+_FROM_ABOVE: dict[str, Any] = {
+    "read_state": lambda session, ref, now: state_of_model(session, ref, now=now),
+    "project_namespace": lambda session, user, project_id, now: (
+        visible_project(session, user, project_id, now=now).namespace_id
+    ),
+    "follow_group": follow_group,
+    "held_kids": _held_kids,
+}
+
+
+def _jobs(settings: Settings, sealer: Sealer) -> tuple[Job | PlannedJob, ...]:
     return (
         *licensing_jobs.jobs,
-        *usage_jobs.jobs_of_usage(retention),
+        *key_jobs.jobs_of_keys(sealer, _key_timing(settings), _held_kids),
+        *usage_jobs.jobs_of_usage(_retention(settings)),
         *explanation_jobs.jobs,
         *feed_jobs.jobs,
     )

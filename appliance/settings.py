@@ -2,6 +2,7 @@
 
 import json
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -64,6 +65,9 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
     # Of a request that is handed on to the gateway, which has the same limit.
     max_body_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
+    # How long a key signs, and how long the published keys may be kept before they are asked again.
+    signing_key_life: timedelta = Field(default=timedelta(days=90), ge=timedelta(seconds=1))
+    key_set_max_age: timedelta = Field(default=timedelta(seconds=60), ge=timedelta())
     # Sums by day, and single events; both end by themselves.
     usage_retention_days: int = Field(default=400, ge=1, le=36_500)
     usage_events_days: int = Field(default=90, ge=1, le=36_500)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +15,7 @@ from appliance.storage.engine import DatabaseUnavailableError, Db, Session
 from appliance.storage.leadership import Leadership, leadership
 
 Clock = Callable[[], datetime]
+Work = Callable[[Session, datetime], None]
 # How often the others try to lead, and the leader makes sure that it still does.
 CHECK_EVERY_S = 1.0
 # A start has more urgent things to do.
@@ -33,13 +34,25 @@ class Job:
 
     name: str
     every: timedelta
-    work: Callable[[Session, datetime], None]
+    work: Work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedJob:
+    """A job that reads before it writes.
+
+    `plan` makes what takes too long for a transaction; None: nothing is due.
+    """
+
+    name: str
+    every: timedelta
+    plan: Callable[[Db, datetime], Awaitable[Work | None]]
 
 
 class TimedJobs:
     """Does the jobs for as long as this process leads."""
 
-    def __init__(self, db: Db, jobs: Sequence[Job], *, clock: Clock) -> None:
+    def __init__(self, db: Db, jobs: Sequence[Job | PlannedJob], *, clock: Clock) -> None:
         self._db = db
         self._jobs = jobs
         self._clock = clock
@@ -99,7 +112,7 @@ class TimedJobs:
             self._scheduler.shutdown(wait=False)
             self._scheduler = None
 
-    async def _do(self, job: Job) -> None:
+    async def _do(self, job: Job | PlannedJob) -> None:
         if self._scheduler is None:
             # Due in the moment in which we stopped.
             return
@@ -109,9 +122,11 @@ class TimedJobs:
         task.add_done_callback(self._running.discard)
         await asyncio.shield(task)
 
-    async def _work(self, job: Job) -> None:
+    async def _work(self, job: Job | PlannedJob) -> None:
         try:
-            await self._db.write(lambda session: job.work(session, self._clock()))
+            work = job.work if isinstance(job, Job) else await job.plan(self._db, self._clock())
+            if work is not None:
+                await self._db.write(lambda session: work(session, self._clock()))
         except DatabaseUnavailableError as error:
             log.warning("timed_job_failed", job=job.name, reason=error.code)
         except Exception:  # the boundary of a background task

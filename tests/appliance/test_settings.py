@@ -1,4 +1,5 @@
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,17 @@ def test_a_list_that_is_not_json_is_named_too(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("CASEMATE_ALLOWED_NETWORKS", "10.0.0.0/8")
     with pytest.raises(SettingsError, match="CASEMATE_ALLOWED_NETWORKS"):
         Settings.from_environment()
+
+
+def test_signing_keys_sign_for_90_days_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert Settings.from_environment().signing_key_life == timedelta(days=90)
+    assert Settings.from_environment().key_set_max_age == timedelta(seconds=60)
+    monkeypatch.setenv("CASEMATE_SIGNING_KEY_LIFE", "PT5S")
+    monkeypatch.setenv("CASEMATE_KEY_SET_MAX_AGE", "PT1S")
+    told = Settings.from_environment()
+    assert (told.signing_key_life, told.key_set_max_age) == (
+        timedelta(seconds=5),
+        timedelta(seconds=1),
+    )

@@ -6,7 +6,7 @@ import pytest
 
 from appliance.storage.engine import DatabaseUnavailableError, Db, Session
 from appliance.storage.leadership import leadership
-from appliance.timed_jobs import Job, TimedJobs
+from appliance.timed_jobs import Job, PlannedJob, TimedJobs, Work
 from tests.instance_builders import NOW
 
 
@@ -33,7 +33,7 @@ async def until(claim: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
-def timed(db: Db, *jobs: Job) -> TimedJobs:
+def timed(db: Db, *jobs: Job | PlannedJob) -> TimedJobs:
     return TimedJobs(db, jobs, clock=lambda: NOW)
 
 
@@ -104,3 +104,30 @@ async def test_a_lock_that_cannot_be_reached_is_tried_again(
     tally = Tally()
     async with timed(db, tally.job()).run():
         await until(lambda: tally.done)
+
+
+async def test_a_planned_job_writes_only_what_is_due(db: Db) -> None:
+    tally = Tally()
+    plans: list[datetime] = []
+
+    async def plan(found: Db, now: datetime) -> Work | None:
+        assert found is db
+        plans.append(now)
+        return tally if len(plans) == 2 else None
+
+    job = PlannedJob(name="planned", every=timedelta(seconds=0.02), plan=plan)
+    async with timed(db, job).run():
+        await until(lambda: len(plans) >= 4)
+    assert tally.done == [NOW]
+
+
+async def test_a_plan_that_fails_is_made_again(db: Db) -> None:
+    plans: list[datetime] = []
+
+    async def plan(_: Db, now: datetime) -> Work | None:
+        plans.append(now)
+        raise DatabaseUnavailableError
+
+    job = PlannedJob(name="planned", every=timedelta(seconds=0.02), plan=plan)
+    async with timed(db, job).run():
+        await until(lambda: len(plans) >= 2)

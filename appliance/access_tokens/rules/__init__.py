@@ -30,7 +30,6 @@ from appliance.access_tokens.rules.minting import (
     token_claims,
 )
 from appliance.access_tokens.rules.publishing import (
-    KEY_SET_MAX_AGE_S,
     discovery_document,
     entity_tag,
     matches_entity_tag,
@@ -51,7 +50,6 @@ from appliance.access_tokens.rules.rotation import (
 __all__ = [
     "EDITOR_LIFETIME",
     "FORWARDED_LIFETIME",
-    "KEY_SET_MAX_AGE_S",
     "PUBLISHED",
     "AccessToken",
     "Held",

@@ -5,8 +5,6 @@ from typing import Any
 
 from gateway.contract.claims import ALGORITHM, Claims
 
-KEY_SET_MAX_AGE_S = 60
-
 
 def discovery_document(issuer: str) -> dict[str, Any]:
     """OpenID Connect discovery, with what a verifier of our tokens needs of it."""

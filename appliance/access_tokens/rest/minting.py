@@ -1,12 +1,11 @@
-"""Minting, discovery and the key set over REST."""
+"""Minting over REST."""
 
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-import msgspec
-from litestar import Request, get, post
+from litestar import Request, post
 from litestar.di import NamedDependency, Provide
 from litestar.response import Response
 from pydantic import BaseModel, ConfigDict, StrictInt, ValidationError
@@ -111,31 +110,4 @@ async def mint_access_token(
     )
 
 
-@get("/.well-known/openid-configuration", opt={"access": Access.PUBLIC})
-async def get_discovery_document(
-    *, request: Request[Any, Any, Any], public_url: NamedDependency[str]
-) -> Response[bytes]:
-    """Where the keys are."""
-    return _cached(rules.discovery_document(public_url), request.headers.get("if-none-match"))
-
-
-@get("/oauth/discovery/keys", opt={"access": Access.PUBLIC})
-async def get_key_set(
-    *, request: Request[Any, Any, Any], db: NamedDependency[Db]
-) -> Response[bytes]:
-    """The keys that access tokens are verified with."""
-    keys = await db.read(usecases.published_keys)
-    document = {"keys": [key.jwk() for key in keys]}
-    return _cached(document, request.headers.get("if-none-match"))
-
-
-def _cached(document: dict[str, Any], if_none_match: str | None) -> Response[bytes]:
-    body = msgspec.json.encode(document)
-    tag = rules.entity_tag(body)
-    headers = {"etag": tag, "cache-control": f"public, max-age={rules.KEY_SET_MAX_AGE_S}"}
-    if rules.matches_entity_tag(if_none_match, tag):
-        return Response(b"", status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
-
-
-handlers = (mint_access_token, get_discovery_document, get_key_set)
+handlers = (mint_access_token,)
