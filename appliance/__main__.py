@@ -20,6 +20,7 @@ from appliance.accounts.rules import Scope
 from appliance.app import create_app, utc_now
 from appliance.certificates import LOOK_EVERY_S, ServedCertificate
 from appliance.errors import ApplianceError
+from appliance.serving import Server
 from appliance.settings import Settings, SettingsError
 
 BROKEN_EXIT = 1
@@ -124,7 +125,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> None:
     except OSError as cause:
         app.state.db.close()
         raise MetricsPortError(settings.instance_metrics_port) from cause
-    server = uvicorn.Server(
+    server = Server(
         uvicorn.Config(
             app,
             host=settings.instance_host,
@@ -136,7 +137,8 @@ def _serve(settings: Settings, _: argparse.Namespace) -> None:
             ssl_context_factory=(lambda *_: certificate.context) if certificate else None,
             callback_notify=certificate.refresh if certificate else None,
             timeout_notify=LOOK_EVERY_S,
-        )
+        ),
+        on_shutdown=app.state.streams.stop,
     )
     with suppress(KeyboardInterrupt):
         server.run()
