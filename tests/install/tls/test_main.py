@@ -1,0 +1,50 @@
+import sys
+from datetime import timedelta
+
+import pytest
+
+from install.config import Config, save
+from install.places import Places
+from install.tls import __main__ as program
+from install.tls.issuing import LIFE, Certificate
+from tests.certificate_builders import NOW
+
+
+class EndError(Exception):
+    """Ends the loop after so many looks."""
+
+
+def test_it_renews_when_due_and_is_silent_otherwise(places: Places) -> None:
+    save(places.config, Config(tls=True))
+    assert program.look(places, now=NOW) == "renewed: authority, instance, gateway"
+    assert program.look(places, now=NOW + LIFE / 2) == ""
+    assert program.look(places, now=NOW + LIFE) == "renewed: instance, gateway"
+    ends_at = Certificate.read(places.certificate("gateway").read_bytes()).ends_at
+    assert ends_at > NOW + LIFE + timedelta(days=396)
+
+
+def test_what_cannot_be_renewed_is_said_and_tried_again(places: Places) -> None:
+    save(places.config, Config(ca="/none/ca.pem"))
+    assert program.look(places, now=NOW).startswith("not renewed: /none/ca.pem")
+    places.config.write_text("{")
+    assert program.look(places, now=NOW).startswith("not renewed: ")
+    places.config.unlink()
+    assert program.look(places, now=NOW) == ""
+
+
+def test_it_looks_again_and_again(
+    places: Places, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(places.config, Config(tls=True))
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:
+            raise EndError
+
+    monkeypatch.setattr(sys, "argv", ["tls", "--every", "5"])
+    with pytest.raises(EndError):
+        program.main(sleep=sleep)
+    assert slept == [5.0] * 3
+    assert capsys.readouterr().out.count("renewed") == 1
