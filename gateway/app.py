@@ -23,18 +23,23 @@ from gateway.contract.feed import Report
 from gateway.contract.recorder import EgressRecorder
 from gateway.edge import openai
 from gateway.edge.admission import Admission
+from gateway.edge.challenge import challenge, prover
+from gateway.edge.followers import Followers
 from gateway.edge.gate import Gate
 from gateway.edge.health import health, healthz, ready
 from gateway.edge.metrics import Metrics
 from gateway.edge.openai import OpenAISurface
 from gateway.edge.relay import Relay
-from gateway.issuer.feed import FeedClient
+from gateway.edge.running import Running
+from gateway.issuer.feed import Feed
+from gateway.issuer.feed_client import FeedClient
 from gateway.issuer.fetching import fetch_key_set
 from gateway.issuer.identity import make_identity
 from gateway.issuer.introspection import Introspector, asking
 from gateway.issuer.key_sets import KeySet, Times
 from gateway.issuer.pins import Pin, load_pin
 from gateway.issuer.profiles import Profile
+from gateway.issuer.reporting import Reporter
 from gateway.issuer.revocations import Revocations
 from gateway.issuer.shipping import Shipper
 from gateway.issuer.snapshot import SnapshotStore
@@ -51,6 +56,10 @@ from gateway.upstream.trust import outgoing_trust
 PROBE_INTERVAL = timedelta(seconds=2)
 KEY_SET_INTERVAL = timedelta(seconds=1)
 SWEEP_INTERVAL = timedelta(seconds=1)
+# Between two streams, and between two looks at whether something is to be saved or reported.
+FOLLOW_INTERVAL = timedelta(milliseconds=20)
+KEEP_INTERVAL = timedelta(milliseconds=250)
+REPORT_INTERVAL = timedelta(milliseconds=200)
 
 _CODES = {
     400: Code.INVALID_REQUEST,
@@ -87,9 +96,10 @@ class Gateway:
         self._recorder = recorder
         self._identity = make_identity(settings.state_folder)
         self._pin = load_pin(settings.state_folder)
+        self.prove = prover(self._identity, self._pin.instance_id if self._pin else None)
         self._trusted = outgoing_trust(settings.ca_file)
         self._key_set: KeySet | None = None
-        self._feed: FeedClient | None = None
+        self._feed: Feed | None = None
         self.surface: OpenAISurface | None = None
 
     def checks(self) -> dict[str, bool]:
@@ -119,26 +129,43 @@ class Gateway:
             hosts = [parse_endpoint(self._pin.instance_url).host] if self._pin else []
             endpoints = Endpoints(guard, always_allowed=hosts)
             spool = self._open_spool(stack)
-            admission = Admission(None)
+            revocations = Revocations()
+            store = SnapshotStore(settings.state_folder, self._identity)
+            verifier, introspector = None, None
             if self._pin is not None:
-                store = SnapshotStore(settings.state_folder, self._identity)
-                admission = self._follow(
-                    stack, session, pin=self._pin, store=store, endpoints=endpoints
+                self._key_set = self._open_key_set(stack, session, pin=self._pin, store=store)
+                verifier, introspector = self._believe(
+                    session, pin=self._pin, keys=self._key_set, revocations=revocations
                 )
+            admission = Admission(verifier, introspector)
+            gate = Gate(
+                admission,
+                catalog=load_catalog(),
+                on_decision=spool.decide,
+                clock=self._clock,
+                is_deaf=self._is_deaf,
+            )
+            running = Running(revocations, is_of_instance=admission.is_of_instance)
+            if self._pin is not None and self._key_set is not None and verifier is not None:
+                followers = Followers(
+                    endpoints=endpoints,
+                    key_set=self._key_set,
+                    verifier=verifier,
+                    gate=gate,
+                    running=running,
+                    revocations=revocations,
+                )
+                self._follow(stack, session, pin=self._pin, store=store, followers=followers)
                 _repeat(stack, lambda: endpoints.probe(client), every=PROBE_INTERVAL)
                 self._ship(stack, session, pin=self._pin, spool=spool)
             self.surface = OpenAISurface(
-                gate=Gate(
-                    admission,
-                    catalog=load_catalog(),
-                    on_decision=spool.decide,
-                    clock=self._clock,
-                ),
+                gate=gate,
                 endpoints=endpoints,
                 relay=Relay(
                     Forwarder(client),
                     self._metrics,
                     spool,
+                    running=running,
                     longest_answer=settings.longest_answer,
                     clock=self._clock,
                 ),
@@ -163,49 +190,18 @@ class Gateway:
         )
         _repeat(stack, shipper.step, every=self._settings.usage_interval)
 
-    def _follow(
+    def _believe(
         self,
-        stack: AsyncExitStack,
         session: aiohttp.ClientSession,
         *,
         pin: Pin,
-        store: SnapshotStore,
-        endpoints: Endpoints,
-    ) -> Admission:
-        settings = self._settings
-        key_set = KeySet(
-            fetch=lambda: fetch_key_set(session, pin.instance_url),
-            store=store,
-            clock=self._clock,
-            times=Times(
-                cool_down=settings.key_set_cool_down,
-                refresh_after=settings.key_set_refresh,
-                stale_budget=settings.key_set_stale_budget,
-            ),
-        )
-        feed = FeedClient(
-            identity=self._identity,
-            pin=pin,
-            store=store,
-            session=session,
-            clock=self._clock,
-            on_models=endpoints.replace,
-        )
-        key_set.restore()
-        feed.restore()
-        self._key_set, self._feed = key_set, feed
-
-        def report(epoch: int, sequence: int) -> Report:
-            models = endpoints.report()
-            return Report(version=release(), epoch=epoch, sequence=sequence, models=models)
-
-        _repeat(stack, lambda: feed.step(report), every=settings.feed_interval)
-        _repeat(stack, key_set.keep_fresh, every=KEY_SET_INTERVAL)
-        revocations = Revocations()
+        keys: KeySet,
+        revocations: Revocations,
+    ) -> tuple[TokenVerifier, Introspector]:
         pinned = Profile(
             name="instance",
             kind="casemate",
-            keys=key_set,
+            keys=keys,
             instance_id=pin.instance_id,
             is_pinned=True,
         )
@@ -219,7 +215,87 @@ class Gateway:
             revocations=revocations,
             clock=self._clock,
         )
-        return Admission(verifier, introspector)
+        return verifier, introspector
+
+    def _open_key_set(
+        self,
+        stack: AsyncExitStack,
+        session: aiohttp.ClientSession,
+        *,
+        pin: Pin,
+        store: SnapshotStore,
+    ) -> KeySet:
+        settings = self._settings
+        key_set = KeySet(
+            fetch=lambda: fetch_key_set(session, pin.instance_url),
+            store=store,
+            clock=self._clock,
+            times=Times(
+                cool_down=settings.key_set_cool_down,
+                refresh_after=settings.key_set_refresh,
+                stale_budget=settings.key_set_stale_budget,
+            ),
+        )
+        key_set.restore()
+        _repeat(stack, key_set.keep_fresh, every=KEY_SET_INTERVAL)
+        return key_set
+
+    def _follow(
+        self,
+        stack: AsyncExitStack,
+        session: aiohttp.ClientSession,
+        *,
+        pin: Pin,
+        store: SnapshotStore,
+        followers: Followers,
+    ) -> None:
+        feed = Feed(
+            identity=self._identity,
+            pin=pin,
+            store=store,
+            revocations=followers.revocations,
+            clock=self._clock,
+            on_news=lambda news: followers.hear(news, now=self._clock()),
+        )
+        feed.restore()
+        self._feed = feed
+        stack.callback(self._metrics.watch(feed))
+        # What changed since the last save is saved when everything else has ended.
+        stack.push_async_callback(feed.keep)
+        _repeat(stack, feed.keep, every=KEEP_INTERVAL)
+        client = FeedClient(
+            feed,
+            identity=self._identity,
+            pin=pin,
+            session=session,
+            clock=self._clock,
+            poll_every=self._settings.feed_interval,
+        )
+        _repeat(stack, client.step, every=FOLLOW_INTERVAL)
+
+        def report() -> Report | None:
+            if not feed.has_document:
+                return None
+            epoch, sequence = feed.number
+            return Report(
+                version=release(),
+                epoch=epoch,
+                sequence=sequence,
+                models=followers.endpoints.report(),
+                kids=followers.key_set.kids,
+                clock_ms=int(self._clock() * 1000),
+            )
+
+        reporter = Reporter(
+            report, identity=self._identity, pin=pin, session=session, clock=self._clock
+        )
+        _repeat(stack, reporter.step, every=REPORT_INTERVAL)
+
+    def _is_deaf(self) -> bool:
+        strict_after = self._settings.feed_strict_after
+        return strict_after is not None and (
+            self._feed is None or self._feed.age_s > strict_after.total_seconds()
+        )
 
 
 def _repeat(
@@ -267,8 +343,11 @@ def create_app(
     """
     gateway = Gateway(settings, metrics, clock=clock, recorder=recorder)
     rest = Litestar(
-        route_handlers=[healthz, health, ready],
-        dependencies={"checks": Provide(lambda: gateway.checks, sync_to_thread=False)},
+        route_handlers=[healthz, health, ready, challenge],
+        dependencies={
+            "checks": Provide(lambda: gateway.checks, sync_to_thread=False),
+            "prove": Provide(lambda: gateway.prove, sync_to_thread=False),
+        },
         lifespan=[lambda _: gateway.run()],
         exception_handlers={HTTPException: _detail},
         openapi_config=None,

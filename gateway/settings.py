@@ -41,11 +41,17 @@ class Settings(BaseSettings):
     allowed_networks: tuple[IPvAnyNetwork, ...] = tuple(
         ip_network(network) for network in DEFAULT_NETWORKS
     )
+    # Issuers beside the pinned instance, and the key that all gateways behind one GitLab share.
+    issuers_file: Path | None = None
+    user_token_key_file: Path | None = None
     max_body_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
     key_set_refresh: timedelta = timedelta(seconds=60)
     key_set_cool_down: timedelta = timedelta(seconds=2)
     key_set_stale_budget: timedelta = timedelta(hours=24)
+    # How often an instance that is one release older is asked.
     feed_interval: timedelta = timedelta(seconds=1)
+    # None: what is known counts however old it is, for as long as the keys do.
+    feed_strict_after: timedelta | None = None
     usage_interval: timedelta = timedelta(seconds=1)
     usage_spool_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
     upstream_connect_timeout: timedelta = timedelta(seconds=3)

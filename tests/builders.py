@@ -107,7 +107,10 @@ def a_feed_document(gateway_id: str, *models: FeedModel, **changes: Any) -> Feed
     return FeedDocument(**fields)
 
 
-def a_signed_feed(document: FeedDocument, *, key: Ed25519PrivateKey | None = None) -> SignedFeed:
+def a_signed_feed(
+    document: FeedDocument | dict[str, object], *, key: Ed25519PrivateKey | None = None
+) -> SignedFeed:
+    """Members in place of a document may be some that this release does not know."""
     content = msgspec.json.encode(document)
     signature = (key or a_feed_key()).sign(SIGNATURE_CONTEXT + content)
     return SignedFeed(document=base64url(content), signature=base64url(signature))

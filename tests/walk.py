@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from gateway.contract.claims import Claims
 from gateway.issuer.profiles import Kind
 from gateway.policy.routes import PUBLIC, ROUTES, RoutePolicy
+from tests.builders import INSTANCE_ID
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -54,6 +55,8 @@ def a_body(model: str) -> dict[str, object]:
         "messages": [{"role": "user", "content": "Hi"}],
         "prompt": "Hi",
         "max_tokens": 4,
+        "instance_id": INSTANCE_ID,
+        "nonce": "once",
     }
 
 

@@ -14,8 +14,9 @@ EVENT_NAME = "ai_feature_used"
 EVENT_CATEGORY = "ai_usage"
 MAX_BATCH_EVENTS = 500
 
-# `interrupted`: the gateway ended before it could say how the call went.
-Outcome = Literal["answered", "refused_by_model", "failed", "aborted", "interrupted"]
+# `interrupted`: the gateway ended before it could say how the call went. `superseded`: the caller's
+# rights were taken back while the model answered; only an instance that feeds that hears of it.
+Outcome = Literal["answered", "refused_by_model", "failed", "aborted", "interrupted", "superseded"]
 
 
 class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

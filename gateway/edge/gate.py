@@ -1,13 +1,19 @@
 """What every surface asks before it answers: who is it, and is this permitted."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from gateway.contract.catalog import Catalog
 from gateway.contract.claims import Claims
 from gateway.contract.events import Decision
+from gateway.contract.feed import SwitchedOff
 from gateway.edge.admission import Admission
-from gateway.errors import ForbiddenError, ModelNotFoundError, NamespaceNotGrantedError
+from gateway.errors import (
+    ForbiddenError,
+    IdentityUnavailableError,
+    ModelNotFoundError,
+    NamespaceNotGrantedError,
+)
 from gateway.policy.decisions import DecisionBook, Refusal
 from gateway.policy.permits import (
     permit_feature,
@@ -18,11 +24,17 @@ from gateway.policy.permits import (
 from gateway.policy.routes import RoutePolicy
 from gateway.upstream.endpoints import Upstream
 
+DEAF = (
+    "The instance has been silent for too long, so nobody can tell whether your token was revoked; "
+    "try again in a few seconds."
+)
+
 
 class Gate:
     """Asks the policy, and gives each refusal the id of its decision.
 
-    `on_decision` hears of each decision once; `clock` gives seconds since the epoch.
+    `on_decision` hears of each decision once; `clock` gives seconds since the epoch. No model is
+    called while `is_deaf` says that revocations may have been missed.
     """
 
     def __init__(
@@ -32,10 +44,12 @@ class Gate:
         catalog: Catalog,
         on_decision: Callable[[Decision], None],
         clock: Callable[[], float],
+        is_deaf: Callable[[], bool],
     ) -> None:
         self._admission = admission
         self._on_decision = on_decision
         self._clock = clock
+        self._is_deaf = is_deaf
         self._book = DecisionBook(secrets.token_bytes)
         self._features = catalog.features_by_unit_primitive()
         self._titles = {
@@ -43,6 +57,11 @@ class Gate:
             for unit_primitive, feature in self._features.items()
         }
         self._providers = {name: each.title for name, each in catalog.providers.items()}
+        self._switched_off: dict[str, str] = {}
+
+    def switch_off(self, flags: Iterable[SwitchedOff]) -> None:
+        """Sets all feature flags that are off for everyone."""
+        self._switched_off = {name: each.flag for each in flags for name in each.unit_primitives}
 
     def feature_of(self, unit_primitive: str) -> str:
         """The feature that a unit primitive belongs to; empty if there is none."""
@@ -82,15 +101,20 @@ class Gate:
             FeatureNotGrantedError: the token lacks the scope.
             ModelNotFoundError: there is none.
             ProviderNotEntitledError: the token lacks the provider.
+            IdentityUnavailableError: revocations may have been missed.
         """
         try:
-            permit_feature(claims, unit_primitive, titles=self._titles)
+            permit_feature(
+                claims, unit_primitive, titles=self._titles, switched_off=self._switched_off
+            )
             if upstream is None:
                 raise ModelNotFoundError(param="model")
             permit_provider(claims, upstream.provider, titles=self._providers)
         except ForbiddenError as error:
             self._decide(error, claims, unit_primitive, upstream=upstream)
             raise
+        if self._is_deaf():
+            raise IdentityUnavailableError(message=DEAF, reason="the feed is silent for too long")
         return upstream
 
     def _decide(

@@ -16,7 +16,13 @@ from gateway.contract.ulids import make_ulid
 from gateway.edge.account import Account
 from gateway.edge.exchange import Exchange, Header
 from gateway.edge.metrics import Metrics, Settled
-from gateway.errors import GatewayError, ModelUnavailableError, RefusedByModelError
+from gateway.edge.running import Running
+from gateway.errors import (
+    GatewayError,
+    ModelUnavailableError,
+    RefusedByModelError,
+    TokenSupersededError,
+)
 from gateway.issuer.spool import Spool
 from gateway.upstream.connection import BrokenOffError, Connection
 from gateway.upstream.endpoints import Upstream
@@ -65,10 +71,12 @@ class Relay:
         metrics: Metrics,
         spool: Spool,
         *,
+        running: Running,
         longest_answer: timedelta,
         clock: Callable[[], float],
     ) -> None:
         self._forwarder = forwarder
+        self._running = running
         self._metrics = metrics
         self._spool = spool
         self._longest_answer_s = longest_answer.total_seconds()
@@ -78,14 +86,20 @@ class Relay:
         """Answers the exchange with what the model says; a client that leaves cancels the model.
 
         Raises:
+            TokenSupersededError: the caller's rights were taken back, before or meanwhile.
             GatewayError: the model cannot be reached or breaks off; the caller ends the exchange.
         """
+        running = self._running.enter(call.claims)
         tap = UsageTap(strip=not call.wants_usage)
         event = _event(call, exchange, now=self._clock())
         account = Account(event, self._spool, started=call.started)
         try:
             await self._carry(exchange, call, tap=tap, account=account)
         except asyncio.CancelledError:
+            if running.is_superseded and not exchange.is_gone:
+                running.task.uncancel()
+                account.settle("superseded", TokenSupersededError().status, tap.usage)
+                raise TokenSupersededError(reason="revoked while it was answered") from None
             account.settle("aborted", CLIENT_LEFT, tap.usage)
             raise
         except GatewayError as error:
@@ -93,6 +107,7 @@ class Relay:
             account.settle("refused_by_model" if is_refusal else "failed", error.status, tap.usage)
             raise
         finally:
+            self._running.leave(running)
             account.settle("failed", GatewayError().status, tap.usage)
             self._tell(call, account, request_id=exchange.request_id)
 

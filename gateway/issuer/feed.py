@@ -1,58 +1,68 @@
-"""Follows the instance's feed: asks, verifies, keeps, and hands the models on."""
+"""This gateway's copy of what the instance feeds: checked, merged, kept across restarts."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
-import aiohttp
 import msgspec
 import structlog
-from cryptography.exceptions import InvalidSignature
 
-from gateway.contract.feed import (
-    FEED_PATH,
-    REPORT_PATH,
-    SIGNATURE_CONTEXT,
-    FeedDocument,
-    Report,
-    SignedFeed,
-)
+from gateway.contract import feed
+from gateway.contract.feed import FeedDocument, FeedKey, FeedModel, SignedFeed, SwitchedOff
 from gateway.errors import FeedRefusedError
-from gateway.issuer.fetching import SUCCESS, TooLargeError, read_limited
-from gateway.issuer.identity import Identity, decode
-from gateway.issuer.known_models import KnownModel, open_models
+from gateway.issuer.feed_state import Course, is_heartbeat, merged, read_feed
+from gateway.issuer.identity import Identity
+from gateway.issuer.known_models import UNDERSTOOD, KnownModel, open_models
 from gateway.issuer.pins import Pin
+from gateway.issuer.revocations import Revocations
 from gateway.issuer.snapshot import SnapshotStore
 
 SNAPSHOT = "feed"
-MAX_FEED_BYTES = 64 * 1024 * 1024
-REPORT_EVERY_S = 5.0
+SWEEP_EVERY_S = 60.0
+
+# Everything of a document that this release reads. What was kept by one that read less lacks the
+# rest, which may be a restriction.
+_READS = (
+    *FeedDocument.__struct_fields__,
+    *FeedModel.__struct_fields__,
+    *feed.Revocations.__struct_fields__,
+    *SwitchedOff.__struct_fields__,
+)
 
 log = structlog.get_logger()
 
 
-def read_feed(signed: SignedFeed, *, pin: Pin, gateway_id: str) -> FeedDocument:
-    """The document inside, after checking who signed it and for whom.
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What outlives the process; the release that kept it read `reads` of a document.
 
-    Raises:
-        FeedRefusedError: not signed by the pinned instance, or meant for another gateway.
+    It understood `understood` of what the document requires.
     """
-    try:
-        content = decode(signed.document)
-        signature = decode(signed.signature)
-        pin.verification_key().verify(signature, SIGNATURE_CONTEXT + content)
-        document = msgspec.json.decode(content, type=FeedDocument)
-    except InvalidSignature as cause:
-        raise FeedRefusedError(reason="the feed's signature is not the instance's") from cause
-    except ValueError as cause:
-        raise FeedRefusedError(reason=f"the feed cannot be read: {cause}") from cause
-    if document.instance_id != pin.instance_id or document.gateway_id != gateway_id:
-        raise FeedRefusedError(reason="the feed is from another instance or for another gateway")
-    return document
+
+    document: FeedDocument
+    revocations: feed.Revocations
+    reads: tuple[str, ...]
+    understood: tuple[str, ...]
 
 
-class FeedClient:
-    """Keeps this gateway's copy of the instance's configuration up to date.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What a document says; None is as it was.
 
-    `on_models` is called with every model whenever a document is taken over.
+    `issuers` empty: the instance does not say. `confirms_keys`: the published keys are those that
+    this feed brought, now.
+    """
+
+    models: tuple[KnownModel, ...] | None
+    keys: tuple[FeedKey, ...] | None
+    issuers: tuple[str, ...] | None
+    switched_off: tuple[SwitchedOff, ...] | None
+    revocations: feed.Revocations | None
+    confirms_keys: bool
+
+
+class Feed:
+    """What the instance said so far.
+
+    `on_news` is called with each document that is taken over, after `revocations` have it.
     """
 
     def __init__(
@@ -61,97 +71,180 @@ class FeedClient:
         identity: Identity,
         pin: Pin,
         store: SnapshotStore,
-        session: aiohttp.ClientSession,
+        revocations: Revocations,
         clock: Callable[[], float],
-        on_models: Callable[[tuple[KnownModel, ...]], None],
+        on_news: Callable[[News], None],
     ) -> None:
         self._identity = identity
         self._pin = pin
         self._store = store
-        self._session = session
+        self._revocations = revocations
         self._clock = clock
-        self._on_models = on_models
-        self._document: FeedDocument | None = None
-        self._etag: str | None = None
-        self._failed: str | None = None
-        self._reported_at = float("-inf")
+        self._on_news = on_news
+        self._known: FeedDocument | None = None
+        self._understood = UNDERSTOOD
+        self._is_whole = False
+        self._is_dirty = False
+        self._failed_to_keep = False
+        self._heard_at = float("-inf")
+        self._swept_at = float("-inf")
+        self.is_connected = False
+        """Whether the instance can tell us something at this moment."""
+        self.refused = 0
+        """How many documents were not taken over, in this process."""
+        self.clock_skew_s = 0.0
+        """How far our clock is ahead of the instance's, with the way of the document in it."""
 
     @property
     def has_document(self) -> bool:
         """Whether any configuration is known, from now or from before."""
-        return self._document is not None
+        return self._known is not None
+
+    @property
+    def number(self) -> tuple[int, int]:
+        """Epoch and sequence of what is known; zeros before anything is."""
+        return (self._known.epoch, self._known.sequence) if self._known else (0, 0)
+
+    @property
+    def position(self) -> tuple[int, int] | None:
+        """Where the instance may go on from; None to be told everything."""
+        return self.number if self._is_whole else None
+
+    @property
+    def age_s(self) -> float:
+        """For how long nothing was heard; infinite before the first document of this process."""
+        # A clock that was set back must not make an old word a fresh one.
+        return abs(self._clock() - self._heard_at)
 
     def restore(self) -> None:
-        """Takes over the last good document of an earlier process."""
+        """Takes over what an earlier process kept."""
         stored = self._store.load(SNAPSHOT)
-        if stored is not None:
-            try:
-                self._take(msgspec.json.decode(stored, type=SignedFeed))
-            except (msgspec.DecodeError, FeedRefusedError) as error:
-                log.warning("stored_feed_refused", reason=str(error))
-
-    def _take(self, signed: SignedFeed) -> None:
-        document = read_feed(signed, pin=self._pin, gateway_id=self._identity.gateway_id)
-        known = self._document
-        number = (document.epoch, document.sequence)
-        if known is not None and number < (known.epoch, known.sequence):
-            raise FeedRefusedError(reason="the feed is older than what is known")
-        self._document = document
-        self._on_models(open_models(document.models, self._identity, requires=document.requires))
-        log.info("feed_taken_over", epoch=document.epoch, sequence=document.sequence)
-
-    async def step(self, report: Callable[[int, int], Report]) -> None:
-        """One question to the instance; a failure is logged once until it heals."""
+        if stored is None:
+            return
         try:
-            await self._ask()
-            if self._document and self._clock() - self._reported_at >= REPORT_EVERY_S:
-                await self._tell(report(self._document.epoch, self._document.sequence))
-                self._reported_at = self._clock()
-        except (aiohttp.ClientError, TimeoutError, FeedRefusedError) as error:
-            failed = f"{type(error).__name__}: {error}"
-            if self._failed is None:
-                log.warning("feed_failed", reason=failed)
-            self._failed = failed
+            kept = self._read_kept(stored)
+        except (msgspec.DecodeError, FeedRefusedError) as error:
+            log.warning("stored_feed_refused", reason=str(error))
+            return
+        self._known = kept.document
+        self._understood = UNDERSTOOD.intersection(kept.understood)
+        self._revocations.apply(kept.revocations, is_snapshot=True)
+        self._hand_on(kept.document, kept.revocations, is_fresh=False)
+        self._is_whole = kept.reads == _READS and self._understood == UNDERSTOOD
+        log.info("feed_restored", epoch=kept.document.epoch, sequence=kept.document.sequence)
+
+    def _read_kept(self, stored: bytes) -> Kept:
+        try:
+            kept = msgspec.json.decode(stored, type=Kept)
+        except msgspec.ValidationError:
+            # As the release before this one kept it: the snapshot as it was signed.
+            signed = msgspec.json.decode(stored, type=SignedFeed)
+            document = read_feed(signed, pin=self._pin, gateway_id=self._identity.gateway_id)
+            kept = Kept(
+                document=merged(None, document),
+                revocations=feed.Revocations(),
+                reads=(),
+                understood=tuple(UNDERSTOOD),
+            )
+        if kept.document.instance_id != self._pin.instance_id:
+            raise FeedRefusedError(reason="it is of another instance")
+        return kept
+
+    def take(self, line: bytes, *, course: Course | None = None) -> None:
+        """Takes over one document; `course` is that of the stream it came in.
+
+        Raises:
+            FeedRefusedError: it cannot be; everything stays as it was.
+        """
+        try:
+            document = self._read(line, course)
+            known = merged(self._known, document)
+        except FeedRefusedError:
+            self.refused += 1
+            raise
+        is_snapshot = document.since is None
+        if is_snapshot:
+            self._understood = UNDERSTOOD
+        self._is_whole = False
+        self._known = known
+        self._revocations.apply(document.revocations, is_snapshot=is_snapshot)
+        self.confirm()
+        if document.clock_ms:
+            self.clock_skew_s = self._clock() - document.clock_ms / 1000
+        self._hand_on(document, document.revocations, is_fresh=True)
+        # Only now: what could not be handed on must come again.
+        self._is_whole = True
+        if not is_heartbeat(document):
+            self._is_dirty = True
+            log.info("feed_taken_over", epoch=document.epoch, sequence=document.sequence)
+
+    def _read(self, line: bytes, course: Course | None) -> FeedDocument:
+        try:
+            signed = msgspec.json.decode(line, type=SignedFeed)
+        except msgspec.DecodeError as cause:
+            raise FeedRefusedError(reason=f"the feed is not JSON: {cause}") from cause
+        document = read_feed(signed, pin=self._pin, gateway_id=self._identity.gateway_id)
+        if course is not None:
+            course.check(document)
+        elif document.since is not None or document.stream is not None:
+            raise FeedRefusedError(reason="the document is of a stream")
+        return document
+
+    def confirm(self) -> None:
+        """The instance says that nothing has changed."""
+        self._heard_at = self._clock()
+
+    def forget_position(self) -> None:
+        """Asks for everything the next time."""
+        self._is_whole = False
+
+    def _hand_on(
+        self, document: FeedDocument, revocations: feed.Revocations | None, *, is_fresh: bool
+    ) -> None:
+        known = self._known
+        assert known is not None  # noqa: S101  # set by the callers
+        is_snapshot = document.since is None
+        is_of_models = document.models or document.removed_models or document.requires
+        opened = None
+        if is_snapshot or is_of_models:
+            opened = open_models(
+                known.models,
+                self._identity,
+                requires=known.requires,
+                understood=self._understood,
+            )
+        news = News(
+            models=opened,
+            keys=document.keys if is_fresh else None,
+            issuers=known.issuers or () if is_snapshot else document.issuers,
+            switched_off=known.switched_off or () if is_snapshot else document.switched_off,
+            revocations=revocations,
+            confirms_keys=is_fresh and known.keys is not None,
+        )
+        self._on_news(news)
+
+    async def keep(self) -> None:
+        """Saves what has changed since the last time; called a few times a second."""
+        now = self._clock()
+        if abs(now - self._swept_at) >= SWEEP_EVERY_S:
+            self._revocations.sweep(now)
+            self._swept_at = now
+        if not self._is_dirty or self._known is None:
+            return
+        kept = Kept(
+            document=self._known,
+            revocations=self._revocations.kept(),
+            reads=_READS,
+            understood=tuple(self._understood),
+        )
+        # Before the write: what changes during it is for the next one.
+        self._is_dirty = False
+        try:
+            await self._store.save(SNAPSHOT, msgspec.json.encode(kept))
+        except OSError as error:
+            self._is_dirty = True
+            if not self._failed_to_keep:
+                log.error("feed_not_kept", reason=str(error))  # noqa: TRY400  # the trace says no more
+            self._failed_to_keep = True
         else:
-            if self._failed is not None:
-                log.info("feed_healed")
-            self._failed = None
-
-    def _headers(self) -> dict[str, str]:
-        assertion = self._identity.assertion(instance_id=self._pin.instance_id, now=self._clock())
-        return {"Authorization": f"Bearer {assertion}"}
-
-    async def _ask(self) -> None:
-        headers = self._headers()
-        if self._etag is not None:
-            headers["If-None-Match"] = self._etag
-        url = self._pin.instance_url.rstrip("/") + FEED_PATH
-        async with self._session.get(url, headers=headers, allow_redirects=False) as answer:
-            if answer.status == 304:  # noqa: PLR2004  # Not Modified
-                return
-            body = await _read(answer)
-            try:
-                signed = msgspec.json.decode(body, type=SignedFeed)
-            except msgspec.DecodeError as cause:
-                raise FeedRefusedError(reason=f"the feed is not JSON: {cause}") from cause
-            self._take(signed)
-            self._etag = answer.headers.get("ETag")
-        await self._store.save(SNAPSHOT, body)
-
-    async def _tell(self, report: Report) -> None:
-        url = self._pin.instance_url.rstrip("/") + REPORT_PATH
-        headers = {**self._headers(), "Content-Type": "application/json"}
-        body = msgspec.json.encode(report)
-        async with self._session.post(
-            url, data=body, headers=headers, allow_redirects=False
-        ) as answer:
-            await _read(answer)
-
-
-async def _read(answer: aiohttp.ClientResponse) -> bytes:
-    if answer.status not in SUCCESS:
-        raise FeedRefusedError(reason=f"the instance answered {answer.status}")
-    try:
-        return await read_limited(answer, limit_bytes=MAX_FEED_BYTES)
-    except TooLargeError as cause:
-        raise FeedRefusedError(reason="the feed is too large") from cause
+            self._failed_to_keep = False

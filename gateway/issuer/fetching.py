@@ -1,5 +1,7 @@
 """Reads what an instance publishes, over the gateway's guarded client."""
 
+from collections.abc import AsyncGenerator
+
 import aiohttp
 
 from gateway.issuer.key_sets import KeySetFetchError
@@ -22,6 +24,25 @@ async def read_limited(answer: aiohttp.ClientResponse, *, limit_bytes: int) -> b
             raise TooLargeError
         parts.append(part)
     return b"".join(parts)
+
+
+async def lines(answer: aiohttp.ClientResponse, *, limit_bytes: int) -> AsyncGenerator[bytes]:
+    """Each line of a body that may never end; what follows the last line break is none.
+
+    Raises:
+        TooLargeError: a line passes the limit.
+    """
+    held: list[bytes] = []
+    size = 0
+    async for part in answer.content.iter_any():
+        *whole, rest = part.split(b"\n")
+        for line in whole:
+            yield b"".join((*held, line))
+            held, size = [], 0
+        size += len(rest)
+        if size > limit_bytes:
+            raise TooLargeError
+        held.append(rest)
 
 
 async def fetch_key_set(session: aiohttp.ClientSession, instance_url: str) -> bytes:

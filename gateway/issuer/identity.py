@@ -55,15 +55,15 @@ class Identity:
             "sealing_key": encode(self.sealing.public_key().public_bytes_raw()),
         }
 
-    def assertion(self, *, instance_id: str, now: float) -> str:
-        """A proof for one request to the instance, good for a minute."""
+    def assertion(self, *, instance_id: str, now: float, jti: str | None = None) -> str:
+        """A proof for one request to the instance, good for a minute; `jti` is a fresh one."""
         claims = {
             "iss": self.gateway_id,
             "sub": self.gateway_id,
             "aud": instance_id,
             "iat": int(now),
             "exp": int(now) + ASSERTION_LIFE_S,
-            "jti": secrets.token_hex(16),
+            "jti": jti or secrets.token_hex(16),
         }
         headers = {"kid": self.gateway_id}
         return jwt.encode(claims, self.signing, algorithm=ASSERTION_ALGORITHM, headers=headers)

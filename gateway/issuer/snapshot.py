@@ -3,9 +3,13 @@
 import asyncio
 from pathlib import Path
 
+import structlog
+
 from gateway.errors import StateError
 from gateway.issuer.identity import Identity
 from gateway.issuer.private_files import write_private
+
+log = structlog.get_logger()
 
 
 class SnapshotStore:
@@ -27,6 +31,9 @@ class SnapshotStore:
         """The blob, or None when there is none that opens; meant for the start."""
         try:
             return self._identity.open_state(name, self._path(name).read_bytes())
-        except (FileNotFoundError, StateError):
+        except FileNotFoundError:
+            return None
+        except StateError as error:
             # Changed, or left by a gateway with other keys: as good as none, the instance has it.
+            log.warning("stored_state_ignored", name=name, reason=str(error))
             return None

@@ -23,6 +23,7 @@ _ROOT_NAMESPACE_ID = headers.ROOT_NAMESPACE_ID.lower().encode()
 _ENABLED_BY = headers.ENABLED_BY_NAMESPACE_IDS.lower().encode()
 _ID = re.compile(rb"[1-9][0-9]{0,9}")
 _NO_TITLES: Mapping[str, str] = MappingProxyType({})
+_NONE_OFF: Mapping[str, str] = MappingProxyType({})
 
 
 def required_unit_primitive(policy: RoutePolicy, named: bytes | None) -> str:
@@ -75,28 +76,44 @@ def _permit_id(named: bytes, granted: tuple[int | None, ...]) -> None:
 
 
 def permit_feature(
-    claims: Claims, unit_primitive: str, *, titles: Mapping[str, str] = _NO_TITLES
+    claims: Claims,
+    unit_primitive: str,
+    *,
+    titles: Mapping[str, str] = _NO_TITLES,
+    switched_off: Mapping[str, str] = _NONE_OFF,
 ) -> None:
     """Passes when the token opens the unit primitive; `titles` are its features' in sentences.
 
+    `switched_off` names the feature flag of each unit primitive that is closed for everyone.
+
     Raises:
-        FeatureNotGrantedError: the scope is missing, or the token is the instance's own, which
-            never opens a model.
+        FeatureNotGrantedError: the scope is missing, or it is switched off since the token was
+            made, or the token is the instance's own, which never opens a model.
     """
     if claims.use == "instance":
         raise FeatureNotGrantedError(
             message="An instance token opens no model; ask with a user's token.",
             reason="instance token",
         )
+    if unit_primitive in switched_off:
+        flag = switched_off[unit_primitive]
+        raise FeatureNotGrantedError(
+            message=f"An administrator has switched off {_named(unit_primitive, titles)} for "
+            f"everyone, by the feature flag {flag!r}.",
+            reason=f"the feature flag {flag!r} is off",
+        )
     if unit_primitive not in claims.scopes:
-        name = repr(unit_primitive[:100])
-        title = titles.get(unit_primitive)
-        what = f"{title} ({name})" if title else name
+        name, what = repr(unit_primitive[:100]), _named(unit_primitive, titles)
         raise FeatureNotGrantedError(
             message=f"Your access token does not grant {what}; ask your administrator for a seat "
             "that does, then ask the instance for a new token.",
             reason=f"scope {name} is missing",
         )
+
+
+def _named(unit_primitive: str, titles: Mapping[str, str]) -> str:
+    name, title = repr(unit_primitive[:100]), titles.get(unit_primitive)
+    return f"{title} ({name})" if title else name
 
 
 def permit_provider(

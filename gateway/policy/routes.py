@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from gateway.contract.challenge import CHALLENGE_PATH
 from gateway.issuer.profiles import Kind
 
 EVERY_KIND: frozenset[Kind] = frozenset({"casemate", "gitlab", "user"})
@@ -27,7 +28,12 @@ _ANY_TOKEN = RoutePolicy()
 
 # Open to anyone: they say how the gateway is, and nothing else.
 PUBLIC: frozenset[tuple[str, str]] = frozenset(
-    {("GET", "/monitoring/healthz"), ("GET", "/monitoring/ready"), ("GET", "/health")}
+    {
+        ("GET", "/monitoring/healthz"),
+        ("GET", "/monitoring/ready"),
+        ("GET", "/health"),
+        ("POST", CHALLENGE_PATH),
+    }
 )
 
 ROUTES: dict[tuple[str, str], RoutePolicy] = {

@@ -48,6 +48,10 @@ class RunningGateway:
             while (await self.http.get("/monitoring/ready")).status_code != 200:
                 await asyncio.sleep(0.02)
 
+    async def catch_up(self, instance: FakeInstance) -> None:
+        """Waits until everything that the instance has fed is taken over."""
+        await eventually(lambda: self.counted("feed_sequence") == instance.sequence)
+
     async def chat(self, token: str | None = None, **changes: Any) -> httpx.Response:
         body = {"model": "demo", "messages": [{"role": "user", "content": "Hi"}], **changes}
         headers = {"Authorization": f"Bearer {a_token() if token is None else token}"}

@@ -46,7 +46,7 @@ async def test_the_model_is_asked_by_its_identifier(
     gateway: RunningGateway, endpoint: FakeModelEndpoint, instance: FakeInstance
 ) -> None:
     instance.serve(a_feed_model(endpoint=endpoint.url, identifier="org/Demo-7B"))
-    await eventually(lambda: len(instance.assertions) > 3)
+    await gateway.catch_up(instance)
     await gateway.chat()
     assert endpoint.requests[0]["model"] == "org/Demo-7B"
 
@@ -270,7 +270,7 @@ async def test_a_model_that_requires_more_than_this_release_knows_is_refused(
     gateway: RunningGateway, endpoint: FakeModelEndpoint, instance: FakeInstance
 ) -> None:
     instance.serve(a_feed_model(endpoint=endpoint.url, requires=("time_of_day",)))
-    await eventually(lambda: len(instance.assertions) > 3)
+    await gateway.catch_up(instance)
     answer = await gateway.chat()
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "gateway_too_old")
     assert "retry-after" not in answer.headers

@@ -1,182 +1,252 @@
-import asyncio
+import time
+from pathlib import Path
 
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from structlog.testing import capture_logs
 
-from gateway.contract.feed import FeedDocument, SignedFeed
+from gateway.contract import feed as contract
+from gateway.contract.feed import ALLOWED_NETWORKS, FeedKey, SwitchedOff
 from gateway.errors import FeedRefusedError
-from gateway.issuer.feed import read_feed
+from gateway.issuer.feed import SNAPSHOT, Feed, News
+from gateway.issuer.feed_state import Course
 from gateway.issuer.identity import Identity
-from gateway.issuer.pins import Pin, load_pin
+from gateway.issuer.pins import Pin
+from gateway.issuer.revocations import Revocations
 from gateway.issuer.snapshot import SnapshotStore
-from gateway.settings import Settings
 from tests.builders import (
-    KID,
-    MODEL_API_KEY,
+    INSTANCE_ID,
+    ISSUER,
     a_feed_document,
+    a_feed_key,
     a_feed_model,
     a_signed_feed,
-    a_token,
     base64url,
 )
-from tests.fakes.instance import FakeInstance
-from tests.fakes.model_endpoint import FakeModelEndpoint
-from tests.gateway.conftest import RunningGateway, a_gateway, eventually
+
+REVOKED = contract.Revocations(
+    credentials=(contract.RevokedCredential(credential="pat:7", until=2**40),), minimum_era=3
+)
+OFF = SwitchedOff(flag="chat", unit_primitives=("duo_chat",))
+
+
+class Setup:
+    """A feed over a folder, and what it said."""
+
+    def __init__(self, folder: Path, identity: Identity, **pinned: str) -> None:
+        self.gateway_id = identity.gateway_id
+        self.now = 1_800_000_000.0
+        self.news: list[News] = []
+        self.fails = False
+        self.store = SnapshotStore(folder, identity)
+        self.revocations = Revocations()
+        fields = {
+            "instance_id": INSTANCE_ID,
+            "feed_key": base64url(a_feed_key().public_key().public_bytes_raw()),
+            "issuer": ISSUER,
+            "instance_url": "http://127.0.0.1:1",
+            **pinned,
+        }
+        self.feed = Feed(
+            identity=identity,
+            pin=Pin(**fields),
+            store=self.store,
+            revocations=self.revocations,
+            clock=lambda: self.now,
+            on_news=self.hear,
+        )
+
+    def hear(self, news: News) -> None:
+        if self.fails:
+            raise RuntimeError
+        self.news.append(news)
+
+    def line(self, *models: contract.FeedModel, **changes: object) -> bytes:
+        document = a_feed_document(self.gateway_id, *models, **changes)
+        return msgspec.json.encode(a_signed_feed(document))
+
+    def change(self, *models: contract.FeedModel, **changes: object) -> None:
+        """Takes over a change from 1 to 2, in a stream."""
+        fields = {"since": 1, "sequence": 2, "stream": "jti", **changes}
+        self.feed.take(self.line(*models, **fields), course=Course("jti"))
 
 
 @pytest.fixture
-def pin(settings: Settings) -> Pin:
-    pin = load_pin(settings.state_folder)
-    assert pin is not None
-    return pin
+def folder(tmp_path: Path, identity: Identity) -> Path:
+    del identity
+    return tmp_path / "gateway"
 
 
-def read(signed: SignedFeed, pin: Pin, identity: Identity) -> FeedDocument:
-    return read_feed(signed, pin=pin, gateway_id=identity.gateway_id)
+@pytest.fixture
+def setup(folder: Path, identity: Identity) -> Setup:
+    return Setup(folder, identity)
 
 
-def test_a_feed_of_the_pinned_instance_is_read(pin: Pin, identity: Identity) -> None:
-    document = a_feed_document(identity.gateway_id, a_feed_model())
-    assert read(a_signed_feed(document), pin, identity) == document
+async def kept(setup: Setup) -> None:
+    setup.feed.take(setup.line(a_feed_model(), revocations=REVOKED, switched_off=(OFF,)))
+    await setup.feed.keep()
 
 
-def test_a_feed_signed_by_another_key_is_refused(pin: Pin, identity: Identity) -> None:
-    document = a_feed_document(identity.gateway_id)
-    with pytest.raises(FeedRefusedError):
-        read(a_signed_feed(document, key=Ed25519PrivateKey.generate()), pin, identity)
+def test_nothing_is_known_at_first(setup: Setup) -> None:
+    setup.feed.restore()
+    assert not setup.feed.has_document
+    assert (setup.feed.position, setup.feed.number) == (None, (0, 0))
+    assert setup.feed.age_s == float("inf")
 
 
-def test_a_changed_feed_is_refused(pin: Pin, identity: Identity) -> None:
-    signed = a_signed_feed(a_feed_document(identity.gateway_id))
-    other = a_feed_document(identity.gateway_id, a_feed_model())
-    changed = SignedFeed(document=base64url(msgspec.json.encode(other)), signature=signed.signature)
-    with pytest.raises(FeedRefusedError):
-        read(changed, pin, identity)
+def test_a_snapshot_says_everything(setup: Setup) -> None:
+    setup.feed.take(setup.line(a_feed_model(), revocations=REVOKED))
+    (news,) = setup.news
+    assert news.models is not None
+    assert [model.ref for model in news.models] == ["demo"]
+    assert (news.issuers, news.switched_off, news.revocations) == ((), (), REVOKED)
+    assert setup.revocations.kept() == REVOKED
+    assert setup.feed.position == (1, 1)
 
 
-@pytest.mark.parametrize("changes", [{"instance_id": "other"}, {"gateway_id": "other"}])
-def test_a_feed_from_or_for_another_is_refused(
-    pin: Pin, identity: Identity, changes: dict[str, str]
+def test_a_change_says_what_is_new(setup: Setup) -> None:
+    key = FeedKey(kid="k", n="AQAB", e="AQAB")
+    setup.feed.take(setup.line(a_feed_model()))
+    setup.change(keys=(key,), issuers=("a", "b"))
+    news = setup.news[-1]
+    assert (news.keys, news.issuers, news.confirms_keys) == ((key,), ("a", "b"), True)
+    assert (news.models, news.switched_off, news.revocations) == (None, None, None)
+    assert setup.feed.number == (1, 2)
+
+
+def test_a_heartbeat_confirms_keys_that_this_feed_brought(setup: Setup) -> None:
+    setup.feed.take(setup.line())
+    setup.change(sequence=1, clock_ms=1)
+    assert not setup.news[-1].confirms_keys
+    setup.change(keys=())
+    setup.change(since=2, clock_ms=2)
+    assert setup.news[-1].confirms_keys
+
+
+def test_a_change_outside_of_a_stream_is_refused(setup: Setup) -> None:
+    setup.feed.take(setup.line())
+    for fields in ({"since": 1, "sequence": 2}, {"stream": "jti", "sequence": 2}):
+        with pytest.raises(FeedRefusedError):
+            setup.feed.take(setup.line(**fields))
+    assert (setup.feed.refused, setup.feed.number) == (2, (1, 1))
+
+
+def test_what_could_not_be_handed_on_comes_again(setup: Setup) -> None:
+    setup.feed.take(setup.line())
+    setup.fails = True
+    with pytest.raises(RuntimeError):
+        setup.change(a_feed_model())
+    assert setup.feed.position is None
+
+
+def test_the_age_and_the_skew_are_told(setup: Setup) -> None:
+    setup.feed.take(setup.line(clock_ms=int(setup.now * 1000) - 1500))
+    assert setup.feed.clock_skew_s == pytest.approx(1.5)
+    setup.now -= 10
+    assert setup.feed.age_s == 10
+    setup.feed.confirm()
+    assert setup.feed.age_s == 0
+
+
+async def test_what_was_kept_is_restored(folder: Path, setup: Setup, identity: Identity) -> None:
+    await kept(setup)
+    restarted = Setup(folder, identity)
+    restarted.feed.restore()
+    (news,) = restarted.news
+    assert news.models is not None
+    assert [model.ref for model in news.models] == ["demo"]
+    assert (news.switched_off, news.keys, news.confirms_keys) == ((OFF,), None, False)
+    assert restarted.revocations.kept() == REVOKED
+    assert restarted.feed.position == (1, 1)
+    assert restarted.feed.age_s == float("inf")
+
+
+async def test_what_is_no_news_is_not_written_again(setup: Setup, folder: Path) -> None:
+    await kept(setup)
+    (folder / "feed.sealed").unlink()
+    setup.change(sequence=1, clock_ms=1)
+    await setup.feed.keep()
+    assert not (folder / "feed.sealed").exists()
+
+
+@pytest.mark.parametrize("damage", ["broken seal", "another instance", "another gateway"])
+async def test_state_that_is_not_ours_is_ignored_with_a_word(
+    folder: Path, setup: Setup, identity: Identity, damage: str
 ) -> None:
-    document = a_feed_document(identity.gateway_id)
-    with pytest.raises(FeedRefusedError):
-        read(a_signed_feed(msgspec.structs.replace(document, **changes)), pin, identity)
+    await kept(setup)
+    pinned = {"instance_id": "another"} if damage == "another instance" else {}
+    if damage == "broken seal":
+        (folder / "feed.sealed").write_bytes(b"x" * 100)
+    if damage == "another gateway":
+        signed = a_signed_feed(a_feed_document("another"))
+        await setup.store.save(SNAPSHOT, msgspec.json.encode(signed))
+    restarted = Setup(folder, identity, **pinned)
+    with capture_logs() as lines:
+        restarted.feed.restore()
+    assert not restarted.feed.has_document
+    assert len(lines) == 1
 
 
-@pytest.mark.parametrize("text", ["", "!", "bm90IGpzb24"])
-def test_a_feed_that_cannot_be_read_is_refused(pin: Pin, identity: Identity, text: str) -> None:
-    with pytest.raises(FeedRefusedError):
-        read(SignedFeed(document=text, signature=text), pin, identity)
-
-
-async def test_a_change_at_the_instance_reaches_the_next_request(
-    gateway: RunningGateway, instance: FakeInstance, endpoint: FakeModelEndpoint
+async def test_a_stored_feed_that_another_signed_is_not_taken_over(
+    folder: Path, setup: Setup, identity: Identity
 ) -> None:
-    instance.serve(a_feed_model(ref="new", endpoint=endpoint.url))
-    headers = {"Authorization": f"Bearer {a_token()}"}
-    async with asyncio.timeout(5):
-        while (await gateway.chat(model="new")).status_code != 200:
-            pass
-    listed = await gateway.http.get("/v1/models", headers=headers)
-    assert [each["id"] for each in listed.json()["data"]] == ["new"]
+    document = a_feed_document(identity.gateway_id, a_feed_model(ref="forged"))
+    forged = a_signed_feed(document, key=Ed25519PrivateKey.generate())
+    await setup.store.save(SNAPSHOT, msgspec.json.encode(forged))
+    restarted = Setup(folder, identity)
+    restarted.feed.restore()
+    assert not restarted.news
 
 
-async def test_an_older_feed_is_not_taken_over(
-    gateway: RunningGateway, instance: FakeInstance
+async def test_what_the_release_before_kept_is_served_until_everything_is_told_anew(
+    setup: Setup,
 ) -> None:
-    instance.models, instance.sequence = (), 1
-    before = len(instance.assertions)
-    await eventually(lambda: len(instance.assertions) > before + 3)
-    assert (await gateway.chat()).status_code == 200
+    await setup.store.save(SNAPSHOT, setup.line(a_feed_model()))
+    setup.feed.restore()
+    assert setup.news[0].models
+    assert setup.feed.position is None
 
 
-async def test_a_restored_instance_with_a_new_epoch_is_followed(
-    gateway: RunningGateway, instance: FakeInstance
+async def test_a_restriction_that_was_not_read_when_it_was_kept_still_closes_the_model(
+    setup: Setup,
 ) -> None:
-    instance.models, instance.sequence, instance.epoch = (), 1, 2
-    async with asyncio.timeout(5):
-        while (await gateway.chat()).status_code != 404:
-            pass
+    restricted = a_feed_model(requires=(ALLOWED_NETWORKS,))
+    setup.feed.take(setup.line(restricted))
+    await setup.feed.keep()
+    stored = setup.store.load(SNAPSHOT)
+    assert stored is not None
+    members = msgspec.json.decode(stored)
+    members["understood"].remove(ALLOWED_NETWORKS)
+    await setup.store.save(SNAPSHOT, msgspec.json.encode(members))
+    setup.feed.restore()
+    models = setup.news[-1].models
+    assert models is not None
+    assert not models[0].is_understood
+    assert setup.feed.position is None
+    setup.feed.take(setup.line(restricted))
+    models = setup.news[-1].models
+    assert models is not None
+    assert models[0].is_understood
 
 
-async def test_every_request_carries_a_fresh_short_assertion(
-    gateway: RunningGateway, instance: FakeInstance, identity: Identity
-) -> None:
-    await eventually(lambda: len(instance.assertions) > 3)
-    assert len({each["jti"] for each in instance.assertions}) == len(instance.assertions)
-    assert all(each["exp"] - each["iat"] <= 60 for each in instance.assertions)
-    assert {each["sub"] for each in instance.assertions} == {identity.gateway_id}
-    del gateway
+async def test_a_full_disk_is_told_once_and_tried_again(setup: Setup, folder: Path) -> None:
+    (folder / "feed.sealed.new").mkdir()
+    with capture_logs() as lines:
+        await kept(setup)
+        await setup.feed.keep()
+        (folder / "feed.sealed.new").rmdir()
+        await setup.feed.keep()
+    assert [line["event"] for line in lines].count("feed_not_kept") == 1
+    assert (folder / "feed.sealed").exists()
 
 
-async def test_the_gateway_reports_what_it_sees(
-    gateway: RunningGateway, instance: FakeInstance
-) -> None:
-    await eventually(lambda: instance.reports)
-    assert [model.ref for model in instance.reports[0].models] == ["demo"]
-    assert instance.reports[0].sequence == instance.sequence
-    del gateway
-
-
-async def test_a_restarted_gateway_serves_while_the_instance_is_down(
-    settings: Settings, instance: FakeInstance
-) -> None:
-    async with a_gateway(settings):
-        pass
-    await instance.stop()
-    async with a_gateway(settings) as restarted:
-        assert (await restarted.chat()).status_code == 200
-
-
-async def test_the_state_folder_shows_no_secret(settings: Settings) -> None:
-    async with a_gateway(settings):
-        pass
-    for path in (settings.state_folder / name for name in ("feed.sealed", "key_set.sealed")):
-        assert path.stat().st_mode & 0o077 == 0
-        for secret in (MODEL_API_KEY, "demo", KID):
-            assert secret.encode() not in path.read_bytes()
-
-
-async def test_a_model_whose_key_does_not_open_is_left_out(
-    gateway: RunningGateway, instance: FakeInstance, endpoint: FakeModelEndpoint
-) -> None:
-    good, bad = a_feed_model(endpoint=endpoint.url), a_feed_model(ref="bad")
-    instance.serve(good, bad)
-    stolen = instance.models[0].sealed_api_key
-    instance.models = (
-        instance.models[0],
-        msgspec.structs.replace(instance.models[1], sealed_api_key=stolen),
-    )
-    instance.sequence += 1
-    before = len(instance.assertions)
-    await eventually(lambda: len(instance.assertions) > before + 3)
-    assert (await gateway.chat()).status_code == 200
-    assert (await gateway.chat(model="bad")).status_code == 404
-
-
-async def test_a_stored_feed_of_another_instance_is_not_taken_over(
-    settings: Settings, identity: Identity, instance: FakeInstance
-) -> None:
-    store = SnapshotStore(settings.state_folder, identity)
-    forged = a_signed_feed(
-        a_feed_document(identity.gateway_id, a_feed_model(ref="forged")),
-        key=Ed25519PrivateKey.generate(),
-    )
-    await store.save("feed", msgspec.json.encode(forged))
-    await instance.stop()
-    async with a_gateway(settings, until_ready=False) as gateway:
-        checks = (await gateway.http.get("/monitoring/ready")).json()["checks"]
-        assert not checks["configuration"]
-
-
-async def test_a_feed_that_is_refused_for_a_while_heals(
-    gateway: RunningGateway, instance: FakeInstance, endpoint: FakeModelEndpoint
-) -> None:
-    instance.is_down = True
-    assert (await gateway.chat()).status_code == 200
-    instance.is_down = False
-    instance.serve(a_feed_model(ref="new", endpoint=endpoint.url))
-    async with asyncio.timeout(5):
-        while (await gateway.chat(model="new")).status_code != 200:
-            pass
+async def test_revocations_are_forgotten_when_no_token_is_left_for_them(setup: Setup) -> None:
+    setup.now = time.time()
+    soon = contract.RevokedCredential(credential="pat:7", until=int(setup.now) + 10)
+    setup.feed.take(setup.line(revocations=contract.Revocations(credentials=(soon,))))
+    await setup.feed.keep()
+    assert setup.revocations.kept().credentials == (soon,)
+    setup.now += 100
+    await setup.feed.keep()
+    assert setup.revocations.kept().credentials == ()
