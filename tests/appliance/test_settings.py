@@ -78,3 +78,11 @@ def test_signing_keys_sign_for_90_days_unless_told_otherwise(
         timedelta(seconds=5),
         timedelta(seconds=1),
     )
+
+
+def test_a_certificate_goes_with_its_key_and_means_https(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CASEMATE_TLS_CERT_FILE", "/srv/cert.pem")
+    with pytest.raises(SettingsError, match="TLS_CERT_FILE and TLS_KEY_FILE go together"):
+        Settings.from_environment()
+    monkeypatch.setenv("CASEMATE_TLS_KEY_FILE", "/srv/key.pem")
+    assert Settings.from_environment().issuer == "https://127.0.0.1:8080"

@@ -2,8 +2,10 @@ import io
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -11,6 +13,7 @@ import pytest
 
 from gateway import __main__ as program
 from tests.builders import a_feed_key, base64url
+from tests.certificate_builders import NOW, Organisation
 from tests.conftest import wait_until
 
 PIN = {
@@ -68,6 +71,51 @@ def test_wrong_settings_are_all_listed_without_their_values(
     assert "CASEMATE_GATEWAY_PORT" in errors
     assert "CASEMATE_ALLOWED_NETWORKS" in errors
     assert "seventy" not in errors
+
+
+def test_a_certificate_without_its_key_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CASEMATE_TLS_CERT_FILE", "/none.pem")
+    assert run(monkeypatch, "keys") == 2
+    assert "TLS_CERT_FILE and TLS_KEY_FILE go together" in capsys.readouterr().err
+
+
+def ends_at(metrics: str) -> float:
+    """What the gateway says of its certificate's end."""
+    lines = httpx.get(metrics, trust_env=False).text.splitlines()
+    name = "casemate_gateway_tls_certificate_expires_seconds "
+    return next(float(line.removeprefix(name)) for line in lines if line.startswith(name))
+
+
+def test_the_process_speaks_tls_and_takes_a_new_certificate(
+    home: Path, free_port: int, another_free_port: int
+) -> None:
+    ours = Organisation.make(home / "organisation")
+    file = ours.issue_whole(home / "served.pem")
+    environment = {
+        **os.environ,
+        "CASEMATE_HOME": str(home),
+        "CASEMATE_GATEWAY_PORT": str(free_port),
+        "CASEMATE_GATEWAY_METRICS_PORT": str(another_free_port),
+        "CASEMATE_TLS_CERT_FILE": str(file),
+        "CASEMATE_TLS_KEY_FILE": str(file),
+    }
+    trusted = ssl.create_default_context(cafile=ours.ca)
+    url = f"https://127.0.0.1:{free_port}/monitoring/healthz"
+    metrics = f"http://127.0.0.1:{another_free_port}/metrics"
+    with subprocess.Popen(
+        [sys.executable, "-m", "gateway", "serve"], env=environment, stdout=subprocess.PIPE
+    ) as process:
+        wait_until(lambda: httpx.get(url, trust_env=False, verify=trusted).is_success)
+        with pytest.raises(httpx.TransportError):
+            httpx.get(url.replace("https", "http"), trust_env=False)
+        assert ends_at(metrics) == (NOW + timedelta(days=397)).timestamp()
+        ours.issue_whole(file, now=NOW + timedelta(days=1))
+        wait_until(lambda: ends_at(metrics) == (NOW + timedelta(days=398)).timestamp())
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=20)
+    assert b"tls_certificate_replaced" in out
 
 
 def test_the_process_serves_and_stops_when_asked(
