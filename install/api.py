@@ -65,9 +65,13 @@ class Instance:
         found = self.ask("GET", "/api/v4/ai/self_hosted_models?per_page=100")
         return list(found)
 
-    def add_model(self, fields: dict[str, str]) -> dict[str, Any]:
+    def add_model(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Registers a model; the instance checks its endpoint's address."""
         return dict(self.ask("POST", "/api/v4/ai/self_hosted_models", fields))
+
+    def change_model(self, number: int, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Changes what the fields name of a model."""
+        return dict(self.ask("PUT", f"/api/v4/ai/self_hosted_models/{number}", fields))
 
     def remove_model(self, number: int) -> None:
         """Takes a model off the list."""

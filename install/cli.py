@@ -248,12 +248,15 @@ def token(*, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def explain(
+def explain(  # noqa: PLR0913  # each is an option of the command line
     *,
     user: Annotated[str | None, typer.Option(help="Whose right; default the admin's own.")] = None,
     feature: Annotated[str | None, typer.Option(help="Such as code_completions.")] = None,
     namespace: Annotated[str | None, typer.Option(help="A group's path or number.")] = None,
     model: Annotated[str | None, typer.Option(help="The model's ref.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Where the user asks from, as the gateway sees it.")
+    ] = None,
     decision: Annotated[str | None, typer.Option(help="The decision_id of a refusal.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -263,7 +266,12 @@ def explain(
 
     places, settings = _here()
     question = explaining.Question(
-        user=user, feature=feature, namespace=namespace, model=model, decision=decision
+        user=user,
+        feature=feature,
+        namespace=namespace,
+        model=model,
+        address=address,
+        decision=decision,
     )
     with instance(settings.instance_url, contents.token_file(places)) as asked:
         answer = explaining.ask(asked, question)
@@ -298,7 +306,7 @@ def _add_groups() -> None:
     from install.tls.commands import app as tls
     from install.usage import usage
 
-    app.add_typer(models, name="models", help="Models: add, list, check, remove.")
+    app.add_typer(models, name="models", help="Models: add, list, change, check, remove.")
     app.add_typer(licence, name="licence", help="Licences: issue, inspect, add, list, remove.")
     app.add_typer(seats, name="seats", help="Seats: list, give, take.")
     app.add_typer(audit, name="audit", help="The audit log: verify, list.")

@@ -26,6 +26,7 @@ class Question:
     feature: str | None = None
     namespace: str | None = None
     model: str | None = None
+    address: str | None = None
     decision: str | None = None
 
 
@@ -46,6 +47,7 @@ def ask(instance: Instance, question: Question) -> dict[str, Any]:
         "feature": question.feature or DEFAULT_FEATURE,
         "namespace_id": _namespace_id(instance, question.namespace),
         "model": question.model,
+        "address": question.address,
     }
     query = urlencode({name: value for name, value in asked.items() if value is not None})
     return dict(instance.ask("GET", f"{PATH}?{query}"))

@@ -20,6 +20,14 @@ from install.trust import trusted_for
 app = typer.Typer(no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
 Ref = Annotated[str, typer.Argument(help="The model's ref.")]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow",
+        help="A network of clients that may use it, as 10.0.0.0/8; again for "
+        "more. Without any, every address may.",
+    ),
+]
 
 
 def _here() -> tuple[Places, Config]:
@@ -44,17 +52,20 @@ def add(  # noqa: PLR0913  # each is an option of the command line
     api_key_file: Annotated[
         str | None, typer.Option(help="A file with the endpoint's API key; - is standard input.")
     ] = None,
+    allow: Allow = None,
+    disable: Annotated[bool, typer.Option("--disable", help="Serve it to nobody yet.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Register a model that an endpoint in the network serves."""
     places, settings = _here()
-    fields = {
+    fields: dict[str, Any] = {
         "ref": ref,
         "name": name or ref,
         "family": family,
         "endpoint": endpoint,
         "identifier": identifier or ref,
     }
+    fields |= _access(allow, is_enabled=False if disable else None)
     if provider is not None:
         fields["provider"] = provider
     if api_key_file is not None:
@@ -65,6 +76,52 @@ def add(  # noqa: PLR0913  # each is an option of the command line
         print(json.dumps(made))
     else:
         print(f"{ref} is registered; `casemate models check {ref}` asks it for a token.")
+
+
+def _access(allow: list[str] | None, *, is_enabled: bool | None) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if allow:
+        fields["allowed_cidrs"] = allow
+    if is_enabled is not None:
+        fields["enabled"] = is_enabled
+    return fields
+
+
+@app.command()
+def change(
+    ref: Ref,
+    *,
+    allow: Allow = None,
+    allow_all: Annotated[
+        bool, typer.Option("--allow-all", help="Every address may use it again.")
+    ] = False,
+    enable: Annotated[
+        bool | None, typer.Option("--enable/--disable", help="Serve it, or serve it to nobody.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say who may use a model: --allow replaces the networks that are known."""
+    fields = _access(allow, is_enabled=enable)
+    if allow_all:
+        fields["allowed_cidrs"] = []
+    if not fields or (allow and allow_all):
+        sentence = "Name what to change: --allow or --allow-all, --enable or --disable."
+        raise SettingError(sentence)
+    places, settings = _here()
+    with instance(settings.instance_url, contents.token_file(places)) as asked:
+        made = asked.change_model(int(find(asked, ref)["id"]), fields)
+    if as_json:
+        print(json.dumps(made))
+    else:
+        print(f"{ref} is {_state(made)}, open to {_clients(made)}.")
+
+
+def _state(model: dict[str, Any]) -> str:
+    return "enabled" if model.get("enabled", True) else "disabled"
+
+
+def _clients(model: dict[str, Any]) -> str:
+    return ", ".join(model.get("allowed_cidrs") or ["every address"])
 
 
 def read_secret(source: str) -> str:
@@ -96,12 +153,12 @@ def list_models(*, as_json: AsJson = False) -> None:
     from install.summary import console_on
 
     table = Table(box=None, padding=(0, 2), pad_edge=False)
-    for heading in ("ref", "name", "family", "provider", "endpoint", "key"):
+    for heading in ("ref", "name", "family", "provider", "endpoint", "key", "state", "clients"):
         table.add_column(heading, overflow="fold", no_wrap=heading == "ref")
     for model in found:
         key = "yes" if model.get("has_api_key") else "no"
         words = (model[each] for each in ("ref", "name", "family", "provider", "endpoint"))
-        table.add_row(*words, key)
+        table.add_row(*words, key, _state(model), _clients(model))
     console_on(sys.stdout).print(table)
 
 

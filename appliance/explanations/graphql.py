@@ -88,10 +88,11 @@ class ExplanationsQuery:
         unit_primitive: str | None = strawberry.UNSET,
         namespace_id: NamespaceID | None = strawberry.UNSET,
         model: str | None = strawberry.UNSET,
+        address: str | None = strawberry.UNSET,
         decision_id: str | None = strawberry.UNSET,
     ) -> AiExplanation | None:
         """An admin asks about anybody, an owner within the group, everybody about themself."""
-        others = (user_id, feature, unit_primitive, namespace_id, model)
+        others = (user_id, feature, unit_primitive, namespace_id, model, address)
         if decision_id:
             if any(others):
                 raise InvalidFieldsError({"decisionId": "leave out everything else beside it"})
@@ -102,6 +103,7 @@ class ExplanationsQuery:
             unit_primitive=unit_primitive or None,
             namespace_id=namespace_id or None,
             model=model or None,
+            address=address or None,
         )
         asked = info.context
         return _show(

@@ -33,6 +33,7 @@ async def get_explanation(  # noqa: PLR0913  # each is a parameter of the query
     unit_primitive: FromQuery[str | None] = None,
     namespace_id: FromQuery[int | None] = None,
     model: FromQuery[str | None] = None,
+    address: FromQuery[str | None] = None,
 ) -> dict[str, Any]:
     """Whether somebody, by default the caller, may use a feature, and what decides."""
     if user_id is not None and username is not None:
@@ -46,6 +47,7 @@ async def get_explanation(  # noqa: PLR0913  # each is a parameter of the query
             unit_primitive=unit_primitive,
             namespace_id=namespace_id,
             model=model,
+            address=address,
         )
         found = usecases.explain(session, caller, question, read_state=read_state, now=now)
         return {

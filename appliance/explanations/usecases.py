@@ -47,6 +47,8 @@ class _Asked:
     unit_primitive: str
     model: str | None
     is_for_self: bool
+    # A decision does not keep it.
+    address: str | None = None
 
 
 def explain(
@@ -69,6 +71,7 @@ def explain(
         unit_primitive=unit_primitive,
         model=question.model,
         is_for_self=not caller.user.is_admin and user.id == caller.user.id,
+        address=question.address,
     )
     return _explain(session, asked, read_state=read_state, now=now)
 
@@ -222,6 +225,7 @@ def _explain(
         holdings=holdings(session, user, root_namespace_id=root, now=now),
         grant=held.grant,
         model=_model(session, asked.model, read_state=read_state, now=now),
+        address=asked.address,
         is_for_self=asked.is_for_self,
     )
     return rules.explain(facts)

@@ -89,6 +89,14 @@ class InstanceSurface(Surface):
             InstanceSurface.models = (*self.models, made)
             self.answer(201, made)
 
+    def do_PUT(self) -> None:
+        number, body = int(self.path.rpartition("/")[2]), self.body()
+        changed = [{**each, **body} for each in self.models if each["id"] == number]
+        InstanceSurface.models = tuple(
+            {**each, **body} if each["id"] == number else each for each in self.models
+        )
+        self.answer(200, changed[0])
+
     def do_DELETE(self) -> None:
         number = int(self.path.rpartition("/")[2])
         InstanceSurface.models = tuple(each for each in self.models if each["id"] != number)

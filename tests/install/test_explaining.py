@@ -69,6 +69,11 @@ def test_a_user_a_model_and_a_group_s_number_are_passed_on() -> None:
     assert path.endswith("?username=ada&feature=f&namespace_id=3&model=a%2Fb")
 
 
+def test_the_address_that_a_user_asks_from_is_passed_on() -> None:
+    (path,) = asked(Question(model="tiny", address="10.1.2.3"))
+    assert path.endswith("&model=tiny&address=10.1.2.3")
+
+
 def test_a_group_s_path_is_looked_up() -> None:
     first, second = asked(Question(namespace="top/below"))
     assert first == "GET /api/v4/groups/top%2Fbelow"

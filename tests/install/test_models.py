@@ -79,6 +79,25 @@ def test_a_model_may_be_of_another_provider(casemate: Run) -> None:
     assert "amazonq" in casemate("models", "list")[1]
 
 
+def test_a_model_is_open_to_the_networks_that_are_named(casemate: Run) -> None:
+    allow = ("--allow", "10.0.0.0/8", "--allow", "2001:db8::/32")
+    made = json.loads(add_model(casemate, *allow, "--disable", "--json")[1])
+    assert (made["allowed_cidrs"], made["enabled"]) == (["10.0.0.0/8", "2001:db8::/32"], False)
+    said = casemate("models", "change", "big", "--enable", "--allow", "192.0.2.0/24")[1]
+    assert said == "big is enabled, open to 192.0.2.0/24.\n"
+    assert "192.0.2.0/24" in casemate("models", "list")[1]
+    changed = json.loads(casemate("models", "change", "big", "--allow-all", "--json")[1])
+    assert (changed["allowed_cidrs"], changed["enabled"]) == ([], True)
+    assert "disabled, open to every address" in casemate("models", "change", "big", "--disable")[1]
+
+
+@pytest.mark.parametrize("options", [(), ("--allow-all", "--allow", "10.0.0.0/8")])
+def test_a_change_names_what_it_changes(casemate: Run, options: tuple[str, ...]) -> None:
+    add_model(casemate)
+    code, _, err = casemate("models", "change", "big", *options)
+    assert (code, "Name what to change" in err) == (2, True)
+
+
 def test_an_api_key_may_come_from_standard_input(
     casemate: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

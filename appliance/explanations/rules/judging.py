@@ -13,6 +13,7 @@ from appliance.explanations.rules.values import (
     not_reached,
 )
 from gateway.contract.catalog import Catalog
+from gateway.contract.peers import parse_peer
 
 CHECKS = (*GRANTING, *MODELLING)
 CHECK_NAMES = tuple(name for name, _ in CHECKS)
@@ -51,8 +52,11 @@ def asked_unit_primitive(question: Question, catalog: Catalog) -> str:
     """The unit primitive that a question is about.
 
     Raises:
-        InvalidFieldsError: it names none or both, one that there is not, or no possible model.
+        InvalidFieldsError: it names none or both, one that there is not, or no possible model or
+            address.
     """
+    if question.address is not None and parse_peer(question.address) is None:
+        raise InvalidFieldsError({"address": "must be an IPv4 or IPv6 address"})
     ref = question.model
     if ref is not None and not (0 < len(ref) <= MAX_REF_CHARS and ref.isprintable()):
         raise InvalidFieldsError({"model": f"must be 1 to {MAX_REF_CHARS} printable characters"})

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from appliance.explanations.rules.granting import ADD_LICENCE, any_of, is_owned, why_not_owned
 from appliance.explanations.rules.values import Facts, Finding, failed, not_reached, passed
 from gateway.contract.codes import Code
+from gateway.contract.peers import is_let_in, parse_network
 
 NO_MODEL = "No model is named."
 
@@ -14,6 +15,13 @@ def check_model(facts: Facts) -> Finding:
     asked = facts.model
     if asked is None:
         return not_reached(NO_MODEL)
+    if asked.registered is not None and not asked.registered.is_enabled:
+        return failed(
+            Code.MODEL_NOT_FOUND,
+            f"The model {asked.ref} is disabled, so no gateway serves it.",
+            change=f"Enable it: `casemate models change {asked.ref} --enable`, or `enabled` with "
+            f"PUT /api/v4/ai/self_hosted_models/{asked.registered.id}.",
+        )
     if asked.registered is not None:
         return passed(f"The model {asked.ref} is registered.")
     return failed(
@@ -61,9 +69,24 @@ def check_state(facts: Facts) -> Finding:
 
 def check_allow_list(facts: Facts) -> Finding:
     """Whether the caller's address may use the model."""
-    if facts.model is None:
+    if facts.model is None or facts.model.registered is None:
         return not_reached(NO_MODEL)
-    return passed(f"No allow-list is kept for the model {facts.model.ref}; every address may.")
+    ref, model, address = facts.model.ref, facts.model.registered, facts.address
+    if not model.allowed_networks:
+        return passed(f"No allow-list is kept for the model {ref}; every address may.")
+    if address is None:
+        sentence = f"Only the networks of its allow-list may use the model {ref}."
+        change = "Name the address to know: `casemate explain --address`, or `address` here."
+        return Finding(state="unknown", sentence=sentence, change=change)
+    if is_let_in(address, [parse_network(text) for text in model.allowed_networks]):
+        return passed(f"The allow-list of the model {ref} lets {address} in.")
+    return failed(
+        Code.ADDRESS_NOT_ALLOWED,
+        f"The allow-list of the model {ref} does not let {address} in.",
+        change=f"Add its network: `casemate models change {ref} --allow CIDR`, or `allowed_cidrs` "
+        f"with PUT /api/v4/ai/self_hosted_models/{model.id}; if a proxy has that address, name it "
+        "in CASEMATE_TRUSTED_PROXIES of the gateway.",
+    )
 
 
 # The gateway's order: it asks who runs a model before it tries to reach it.

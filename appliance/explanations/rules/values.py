@@ -21,7 +21,8 @@ class Question:
     """May the user do this, in that group, with that model?
 
     Exactly one of `unit_primitive` and `feature` is named; a feature stands for the first of its
-    unit primitives. Without a group the one counts that an access token would be for.
+    unit primitives. Without a group the one counts that an access token would be for. `address` is
+    where the user asks a gateway from.
     """
 
     user_id: int
@@ -29,6 +30,7 @@ class Question:
     feature: str | None = None
     namespace_id: int | None = None
     model: str | None = None
+    address: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +47,9 @@ class Facts:
     """Everything that bears on the answer, as it is at `at`.
 
     `guards` are the flags that guard the unit primitive, `flags` those that are on for the user in
-    the group; `grant` is what an access token minted now would carry. `is_for_self`: the answer
-    goes to the user, who can change nothing of it alone.
+    the group; `grant` is what an access token minted now would carry. `address` is where the user
+    asks from, None when nobody said. `is_for_self`: the answer goes to the user, who can change
+    nothing of it alone.
     """
 
     at: datetime
@@ -61,6 +64,7 @@ class Facts:
     holdings: Sequence[Holding]
     grant: Grant
     model: AskedModel | None
+    address: str | None = None
     is_for_self: bool = False
 
     @property

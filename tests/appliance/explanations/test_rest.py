@@ -63,6 +63,8 @@ async def test_an_admin_asks_about_anybody_by_number_or_name(server: Server) -> 
         {"unit_primitive": "duo_chat"},
         {"feature": "fly"},
         {"model": "a\0b"},
+        {"address": "office"},
+        {"address": "10.0.0.0/8"},
         {"namespace_id": "x"},
     ],
 )

@@ -38,6 +38,7 @@ def test_a_feature_stands_for_its_first_unit_primitive() -> None:
         ({"feature": "duo_chat", "model": ""}, "model"),
         ({"feature": "duo_chat", "model": "m" * 256}, "model"),
         ({"feature": "duo_chat", "model": "a\0b"}, "model"),
+        ({"feature": "duo_chat", "address": "127.1"}, "address"),
     ],
 )
 def test_what_cannot_be_asked_is_named(fields: dict[str, str], field: str) -> None:

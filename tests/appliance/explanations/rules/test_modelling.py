@@ -78,6 +78,34 @@ def test_a_model_of_which_nobody_has_spoken_is_unknown() -> None:
     assert [check.state for check in found.checks][-2:] == ["unknown", "not_reached"]
 
 
+def test_a_disabled_model_is_not_found_and_can_be_enabled() -> None:
+    model = an_asked_model(registered=a_model(is_enabled=False))
+    code, check = deciding(some_facts(model=model))
+    assert (code, check.name) == ("model_not_found", "model")
+    assert "models change tiny --enable" in str(check.change)
+
+
+def test_an_address_of_the_allow_list_is_let_in_and_another_is_not() -> None:
+    model = an_asked_model(registered=a_model(allowed_networks=("10.0.0.0/8", "2001:db8::/32")))
+    for address in ("10.1.2.3", "::ffff:10.1.2.3", "2001:db8::5"):
+        assert explain(some_facts(model=model, address=address)).verdict == "permitted"
+    code, check = deciding(some_facts(model=model, address="192.0.2.1"))
+    assert (code, check.name) == ("address_not_allowed", "allow_list")
+    assert "192.0.2.1" in check.sentence
+    assert "CASEMATE_TRUSTED_PROXIES" in str(check.change)
+
+
+def test_an_allow_list_without_an_address_leaves_the_answer_open() -> None:
+    model = an_asked_model(registered=a_model(allowed_networks=("10.0.0.0/8",)))
+    found = explain(some_facts(model=model))
+    assert (found.verdict, found.checks[-1].state) == ("unknown", "unknown")
+    assert "--address" in str(found.checks[-1].change)
+
+
+def test_without_an_allow_list_every_address_may() -> None:
+    assert explain(some_facts(address="192.0.2.1")).verdict == "permitted"
+
+
 @pytest.mark.parametrize("name", MODEL_CHECKS)
 def test_each_check_of_a_model_says_what_it_found(name: str) -> None:
     assert checks_of(some_facts())[name].sentence
