@@ -15,7 +15,7 @@ import structlog
 import uvicorn
 from prometheus_client import CollectorRegistry, Gauge
 
-from appliance import first_contents, local_audit, local_licences, local_users
+from appliance import first_contents, local_audit, local_clock, local_licences, local_users
 from appliance.accounts.rules import Scope
 from appliance.app import create_app, utc_now
 from appliance.certificates import LOOK_EVERY_S, ServedCertificate
@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     pat.add_argument("--days", type=int, default=365, help="how long it works")
     pat.set_defaults(command=_create_pat)
     _add_licence_commands(commands)
+    _add_clock_commands(commands)
 
     audit = commands.add_parser("audit", help="the log of who did what, in the database itself")
     looks = audit.add_subparsers(required=True, metavar="ACTION")
@@ -107,9 +108,18 @@ def _add_licence_commands(commands: Any) -> None:
     show.set_defaults(command=lambda settings, _: _print_json(local_licences.show(settings)))
 
     reset = actions.add_parser("reset-clock", help="after a clock that ran ahead was set right")
-    reset.set_defaults(
-        command=lambda settings, _: _print_json(local_licences.reset_clock(settings))
-    )
+    reset.set_defaults(command=lambda settings, _: _print_json(local_clock.accept(settings)))
+
+
+def _add_clock_commands(commands: Any) -> None:
+    clock = commands.add_parser("clock", help="what the instance makes of this machine's clock")
+    actions = clock.add_subparsers(required=True, metavar="ACTION")
+
+    show = actions.add_parser("show", help="the clock, and the latest time that was seen")
+    show.set_defaults(command=lambda settings, _: _print_json(local_clock.show(settings)))
+
+    accept = actions.add_parser("accept", help="after a clock that ran ahead was set right")
+    accept.set_defaults(command=lambda settings, _: _print_json(local_clock.accept(settings)))
 
 
 def _serve(settings: Settings, _: argparse.Namespace) -> None:

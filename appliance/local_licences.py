@@ -58,17 +58,6 @@ def show(settings: Settings) -> dict[str, Any]:
     return _write(settings, _state)
 
 
-def reset_clock(settings: Settings) -> dict[str, Any]:
-    """Forgets the latest time that was seen, after a clock that ran ahead was set right."""
-    now = utc_now()
-
-    def work(session: Session) -> dict[str, Any]:
-        before = usecases.reset_clock(session, actor=SYSTEM, now=now)
-        return {"before": before.isoformat() if before else None, "now": now.isoformat()}
-
-    return _write(settings, work)
-
-
 def _state(session: Session) -> dict[str, Any]:
     trusted = usecases.trusted_authority(session)
     return {

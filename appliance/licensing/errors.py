@@ -1,6 +1,22 @@
 """What can go wrong with licences, the keys behind them, purchases and seats."""
 
+from datetime import datetime
+
 from appliance.errors import ApplianceError, NotFoundError
+
+
+class ClockWentBackError(ApplianceError):
+    """The clock shows a time that was over before: what is minted now might never end."""
+
+    code = "clock_went_back"
+
+    def __init__(self, *, now: datetime, latest: datetime) -> None:
+        super().__init__(
+            f"The instance's clock shows {now:%Y-%m-%d %H:%M:%S} UTC, but "
+            f"{latest:%Y-%m-%d %H:%M:%S} was already seen, so no access token is minted. Set the "
+            "clock right. If it is right now and ran ahead before, run 'casemate clock accept' on "
+            "the instance's machine."
+        )
 
 
 class LicenceError(ApplianceError):

@@ -78,8 +78,3 @@ def test_nothing_is_made_when_one_part_cannot_be(
         assert program.main([*words, *more]) == 2
     capsys.readouterr()
     assert run(capsys, "show")["authority"] is None
-
-
-def test_the_latest_time_can_be_set_right(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "reset-clock")["before"] is None
-    assert run(capsys, "reset-clock")["before"] is not None

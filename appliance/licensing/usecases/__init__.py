@@ -1,7 +1,13 @@
 """What people, the set-up and timers do with licences, purchases and seats."""
 
 from appliance.licensing.usecases.candidates import candidates, find_candidates
-from appliance.licensing.usecases.clock import clock_warning, licence_clock, note_time, reset_clock
+from appliance.licensing.usecases.clock import (
+    check_clock,
+    clock_warning,
+    licence_clock,
+    note_time,
+    reset_clock,
+)
 from appliance.licensing.usecases.licences import (
     LicenceReport,
     add_licence,
@@ -39,6 +45,7 @@ __all__ = [
     "assigned_quantity",
     "candidates",
     "change_authority",
+    "check_clock",
     "check_may_read",
     "clock_warning",
     "find_candidates",

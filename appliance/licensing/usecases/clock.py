@@ -1,12 +1,17 @@
-"""The time that purchases are judged at, which never goes back."""
+"""The latest time that was seen: purchases are judged at none before, and nothing is minted."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from appliance.accounts.usecases import raise_generation
 from appliance.audit.rules import Actor, Target
 from appliance.audit.usecases import record
 from appliance.licensing import rules, tables
+from appliance.licensing.errors import ClockWentBackError
 from appliance.storage.engine import Session
+from gateway.contract.claims import LEEWAY_S
+
+# What every verifier of our tokens forgives.
+LEEWAY = timedelta(seconds=LEEWAY_S)
 
 
 def licence_clock(session: Session, *, now: datetime) -> datetime:
@@ -17,6 +22,17 @@ def licence_clock(session: Session, *, now: datetime) -> datetime:
 def clock_warning(session: Session, *, now: datetime) -> str | None:
     """A sentence when the machine's clock was set back."""
     return rules.clock_warning(now, tables.latest_time(session))
+
+
+def check_clock(session: Session, *, now: datetime) -> None:
+    """Passes unless the clock went back since a time was noted.
+
+    Raises:
+        ClockWentBackError: by more than verifiers forgive.
+    """
+    latest = tables.latest_time(session)
+    if latest is not None and now < latest - LEEWAY:
+        raise ClockWentBackError(now=now, latest=latest)
 
 
 def note_time(session: Session, *, now: datetime) -> None:
