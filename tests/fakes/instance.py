@@ -93,6 +93,7 @@ class FakeInstance:
         self.refused_assertions = 0
         self.assertions: list[dict[str, Any]] = []
         self.reports: list[Report] = []
+        self.refuses_reports = False
         # What came of usage, repeated or not; `takes_batch` gives the status of an answer.
         self.batches: list[Batch] = []
         self.refuses: dict[str, str] = {}
@@ -256,6 +257,8 @@ class FakeInstance:
             await response.write(part)
 
     async def _report(self, request: web.Request) -> web.Response:
+        if self.refuses_reports:
+            return web.Response(status=503)
         self._check(request)
         self.reports.append(msgspec.json.decode(await request.read(), type=Report))
         return web.json_response({})

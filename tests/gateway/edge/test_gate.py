@@ -1,6 +1,7 @@
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.contract.feed import SwitchedOff
 from gateway.contract.ulids import is_ulid
 from tests.builders import a_token
 from tests.fakes.instance import FakeInstance
@@ -17,6 +18,21 @@ async def test_a_refusal_says_by_title_what_to_do_and_where_to_ask(
     provider = (await gateway.chat(a_token(providers=[]))).json()["error"]
     assert "Self-hosted models ('shm')" in provider["message"]
     assert provider["decision_id"] != error["decision_id"]
+
+
+async def test_a_feature_that_is_switched_off_is_refused_until_it_is_on_again(
+    gateway: RunningGateway, instance: FakeInstance
+) -> None:
+    token = a_token()
+    off = SwitchedOff(flag="chat_for_all", unit_primitives=("duo_chat",))
+    assert (await gateway.chat(token)).status_code == 200
+    instance.tell(switched_off=(off,))
+    await gateway.catch_up(instance)
+    refused = await gateway.chat(token)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "feature_not_granted")
+    instance.tell(switched_off=())
+    await gateway.catch_up(instance)
+    assert (await gateway.chat(token)).status_code == 200
 
 
 async def test_only_a_403_has_a_decision(gateway: RunningGateway) -> None:

@@ -1,11 +1,18 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from gateway.issuer.fetching import KEY_SET_PATH, MAX_KEY_SET_BYTES, fetch_key_set
+from gateway.issuer.fetching import (
+    KEY_SET_PATH,
+    MAX_KEY_SET_BYTES,
+    TooLargeError,
+    fetch_key_set,
+    lines,
+)
 from gateway.issuer.key_sets import KeySetFetchError
 
 
@@ -47,3 +54,43 @@ async def test_nobody_there_is_an_error() -> None:
     async with aiohttp.ClientSession() as session:
         with pytest.raises(KeySetFetchError):
             await fetch_key_set(session, "http://127.0.0.1:1")
+
+
+class FakeAnswer:
+    """Gives its parts as they are."""
+
+    def __init__(self, *parts: bytes) -> None:
+        self.content = self
+        self._parts = parts
+
+    async def iter_any(self) -> AsyncIterator[bytes]:
+        for part in self._parts:
+            yield part
+
+
+async def all_lines(*parts: bytes, limit_bytes: int = 10) -> list[bytes]:
+    answer = cast("aiohttp.ClientResponse", FakeAnswer(*parts))
+    return [line async for line in lines(answer, limit_bytes=limit_bytes)]
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ((b"one\ntwo\n",), [b"one", b"two"]),
+        ((b"o", b"n", b"e\nt", b"wo", b"\n"), [b"one", b"two"]),
+        ((b"one\n", b"\n"), [b"one", b""]),
+        ((b"one\nhalf",), [b"one"]),
+        ((b"0123456789\n0123456789\n",), [b"0123456789", b"0123456789"]),
+        ((), []),
+    ],
+)
+async def test_lines_come_whole_however_they_were_cut(
+    parts: tuple[bytes, ...], expected: list[bytes]
+) -> None:
+    assert await all_lines(*parts) == expected
+
+
+@pytest.mark.parametrize("parts", [(b"0123456789x",), (b"\n012345", b"6789x")])
+async def test_a_line_that_does_not_end_is_given_up(parts: tuple[bytes, ...]) -> None:
+    with pytest.raises(TooLargeError):
+        await all_lines(*parts)

@@ -72,6 +72,15 @@ def test_a_long_name_is_cut_in_the_sentence() -> None:
     assert len(refused.value.message) < 300
 
 
+def test_what_is_switched_off_is_closed_also_for_a_token_that_opens_it() -> None:
+    off = {"duo_chat": "chat_for_all"}
+    with pytest.raises(FeatureNotGrantedError) as refused:
+        permit_feature(claims(), "duo_chat", titles={"duo_chat": "Chat"}, switched_off=off)
+    assert "switched off Chat ('duo_chat')" in refused.value.message
+    assert "'chat_for_all'" in refused.value.message
+    permit_feature(claims(), "complete_code", switched_off=off)
+
+
 @pytest.mark.parametrize(
     "named",
     [
