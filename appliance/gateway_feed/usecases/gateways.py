@@ -117,8 +117,7 @@ def remove_gateway(session: Session, name: str, *, actor: Actor, now: datetime) 
         NotFoundError: no gateway has that name.
     """
     row = _row(session, name)
-    session.delete(row)
-    session.flush()
+    _delete(session, row)
     publish(session, TOPIC, {"id": row.id, "change": "removed"}, now=now)
     target = Target(kind="gateway", id=row.id)
     record(session, "gateway_removed", actor=actor, target=target, details={"name": name}, now=now)
@@ -136,10 +135,8 @@ def ensure_gateway(session: Session, registration: Registration, *, now: datetim
     known = tables.gateway_row_named(session, registration.name)
     if known is not None and (known.id, known.sealing_key) == (gateway_id, sealing_key):
         return "known"
-    for stale in (known, tables.gateway_row(session, gateway_id)):
-        if stale is not None:
-            session.delete(stale)
-            session.flush()
+    _delete(session, known)
+    _delete(session, tables.gateway_row(session, gateway_id))
     row = _add(session, registration.name, (signing_key, sealing_key), now=now)
     change: Change = "created" if known is None else "changed"
     _announce(session, row, change, actor=SYSTEM, now=now)
@@ -184,6 +181,12 @@ def _row(session: Session, name: str) -> tables.GatewayRow:
     if row is None:
         raise NotFoundError(what="Gateway")
     return row
+
+
+def _delete(session: Session, row: tables.GatewayRow | None) -> None:
+    if row is not None:
+        session.delete(row)
+        session.flush()
 
 
 def _keys(registration: Registration) -> tuple[bytes, bytes]:
