@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.machine import machine
-from tests.bench.organisation import Organisation
 from tests.bench.soak_parts import Asker, Breaker, Ledger, Staff, Watch
+from tests.system.organisation import Organisation
 
 ROTATION_S = 5
 MAX_AGE_S = 1
@@ -34,8 +34,8 @@ def say(line: str) -> None:
 async def soak(chosen: argparse.Namespace, home: Path) -> dict[str, Any]:
     """Runs it, and says what was seen."""
     told = {
-        "CASEMATE_SIGNING_KEY_LIFE": str(ROTATION_S),
-        "CASEMATE_KEY_SET_MAX_AGE": str(MAX_AGE_S),
+        "CASEMATE_SIGNING_KEY_LIFE": f"PT{ROTATION_S}S",
+        "CASEMATE_KEY_SET_MAX_AGE": f"PT{MAX_AGE_S}S",
     }
     place = Organisation(home=home, told=told)
     place.found()

@@ -16,9 +16,9 @@ import jwt
 
 from tests.bench.driver import Connection, Target, connect
 from tests.bench.figures import quantile
-from tests.bench.organisation import Admin, Organisation, Person
 from tests.bench.verdicts import OK, Asked, Gap, Held, Verdict, judge
 from tests.builders import a_signing_key
+from tests.system.organisation import Admin, Organisation, Person
 
 CONNECTIONS = 20
 KEPT_GOOD = 400
