@@ -11,7 +11,6 @@ from pathlib import Path
 
 import httpx
 
-from gateway.contract.claims import LONGEST_LIFE_S
 from gateway.issuer.identity import make_identity
 from gateway.issuer.pins import Pin, save_pin
 from tests.bench.driver import Target, connect, streams, unchunked
