@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 
 class StreamEndedError(Exception):
-    """The instance ended the stream, or something between it and us did."""
+    """The instance ended the stream."""
 
 
 class NoStreamError(Exception):
@@ -86,9 +86,11 @@ class FeedClient:
     def _fail(self, error: Exception) -> None:
         if isinstance(error, FeedRefusedError):
             self._feed.forget_position()
-        if not self._is_failing:
-            log.warning("feed_failed", reason=f"{type(error).__name__}: {error}")
-        self._is_failing = True
+        # A stream that ends and can be had again at once is no failure: each ends some time.
+        if self._failures or not isinstance(error, StreamEndedError):
+            if not self._is_failing:
+                log.warning("feed_failed", reason=f"{type(error).__name__}: {error}")
+            self._is_failing = True
         self._failures = min(self._failures + 1, 10)
         self._feed.is_connected = False
 

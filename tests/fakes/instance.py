@@ -1,9 +1,8 @@
 """An instance as a gateway sees it: a key set, a feed, and a place for reports and usage."""
 
 import asyncio
-import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
 
@@ -100,7 +99,7 @@ class FakeInstance:
         self.takes_batch: Callable[[Batch], int] = lambda _: 200
         self.port = 0
         self._runner: web.AppRunner | None = None
-        self._ticks: Iterator[int] = itertools.count(int(time.time() * 1000))
+        self._clock_ms = 0
 
     @property
     def url(self) -> str:
@@ -182,7 +181,9 @@ class FakeInstance:
         )
 
     def _document(self, **fields: Any) -> FeedDocument:
-        numbers = {"epoch": self.epoch, "sequence": self.sequence, "clock_ms": next(self._ticks)}
+        # No two documents of one moment, as a test makes them faster than an instance.
+        self._clock_ms = max(self._clock_ms + 1, int(time.time() * 1000))
+        numbers = {"epoch": self.epoch, "sequence": self.sequence, "clock_ms": self._clock_ms}
         gateway_id = fields.pop("gateway_id", self._gateway_id)
         return a_feed_document(gateway_id, **{"models": (), **numbers, **fields})
 

@@ -168,7 +168,8 @@ async def test_a_feed_that_fails_for_a_while_heals(
     instance.is_down = True
     with capture_logs() as lines:
         instance.stream.cut()
-        await eventually(lambda: gateway.counted("feed_connected") == 0)
+        await eventually(lambda: [each for each in lines if each["event"] == "feed_failed"])
+        assert gateway.counted("feed_connected") == 0
         assert (await gateway.chat()).status_code == 200
         instance.is_down = False
         instance.serve(a_feed_model(ref="new", endpoint=endpoint.url))
@@ -176,6 +177,18 @@ async def test_a_feed_that_fails_for_a_while_heals(
     events = [line["event"] for line in lines]
     assert (events.count("feed_failed"), events.count("feed_healed")) == (1, 1)
     assert (await gateway.chat(model="new")).status_code == 200
+
+
+async def test_a_stream_that_ends_and_begins_again_is_no_failure(
+    gateway: RunningGateway, instance: FakeInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_client, "SILENCE_S", 0)
+    before = instance.stream
+    with capture_logs() as lines:
+        before.cut()
+        await next_stream(instance, before)
+        await gateway.catch_up(instance)
+    assert not [line for line in lines if line["event"] in {"feed_failed", "feed_healed"}]
 
 
 async def test_a_stream_that_falls_silent_is_asked_for_again(
