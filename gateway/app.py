@@ -21,9 +21,10 @@ from gateway.contract.catalog import load_catalog
 from gateway.contract.codes import Code
 from gateway.contract.feed import Report
 from gateway.contract.recorder import EgressRecorder
-from gateway.edge import openai
+from gateway.edge import code, openai
 from gateway.edge.admission import Admission
 from gateway.edge.challenge import challenge, prover
+from gateway.edge.code import CodeSurface
 from gateway.edge.followers import Followers
 from gateway.edge.gate import Gate
 from gateway.edge.health import health, healthz, ready
@@ -35,16 +36,14 @@ from gateway.issuer.feed import Feed
 from gateway.issuer.feed_client import FeedClient
 from gateway.issuer.fetching import fetch_key_set
 from gateway.issuer.identity import make_identity
-from gateway.issuer.introspection import Introspector, asking
+from gateway.issuer.issuers import Issuers, Surroundings, open_issuers, read_issuer_files
 from gateway.issuer.key_sets import KeySet, Times
 from gateway.issuer.pins import Pin, load_pin
-from gateway.issuer.profiles import Profile
 from gateway.issuer.reporting import Reporter
 from gateway.issuer.revocations import Revocations
 from gateway.issuer.shipping import Shipper
 from gateway.issuer.snapshot import SnapshotStore
 from gateway.issuer.spool import Spool
-from gateway.issuer.tokens import TokenVerifier
 from gateway.policy.routes import check_coverage
 from gateway.settings import Settings
 from gateway.upstream.client import Client
@@ -96,11 +95,23 @@ class Gateway:
         self._recorder = recorder
         self._identity = make_identity(settings.state_folder)
         self._pin = load_pin(settings.state_folder)
+        self._issuer_files = read_issuer_files(
+            settings.issuers_file,
+            settings.user_token_key_file,
+            pin=self._pin,
+            is_mounted=settings.secrets_mounted,
+        )
+        self._times = Times(
+            cool_down=settings.key_set_cool_down,
+            refresh_after=settings.key_set_refresh,
+            stale_budget=settings.key_set_stale_budget,
+        )
         self.prove = prover(self._identity, self._pin.instance_id if self._pin else None)
         self._trusted = outgoing_trust(settings.ca_file)
         self._key_set: KeySet | None = None
         self._feed: Feed | None = None
         self.surface: OpenAISurface | None = None
+        self.code: CodeSurface | None = None
 
     def checks(self) -> dict[str, bool]:
         """What readiness means: tokens can be checked and a configuration is known."""
@@ -126,18 +137,12 @@ class Gateway:
             client = Client(guard, connect_timeout_s=connect_timeout_s, trusted=self._trusted)
             stack.callback(client.close)
             _repeat(stack, client.sweep, every=SWEEP_INTERVAL)
-            hosts = [parse_endpoint(self._pin.instance_url).host] if self._pin else []
-            endpoints = Endpoints(guard, always_allowed=hosts)
+            endpoints = Endpoints(guard, always_allowed=self._hosts())
             spool = self._open_spool(stack)
             revocations = Revocations()
             store = SnapshotStore(settings.state_folder, self._identity)
-            verifier, introspector = None, None
-            if self._pin is not None:
-                self._key_set = self._open_key_set(stack, session, pin=self._pin, store=store)
-                verifier, introspector = self._believe(
-                    session, pin=self._pin, keys=self._key_set, revocations=revocations
-                )
-            admission = Admission(verifier, introspector)
+            issuers = self._believe(stack, session, store=store, revocations=revocations)
+            admission = Admission(issuers)
             gate = Gate(
                 admission,
                 catalog=load_catalog(),
@@ -146,11 +151,11 @@ class Gateway:
                 is_deaf=self._is_deaf,
             )
             running = Running(revocations, is_of_instance=admission.is_of_instance)
-            if self._pin is not None and self._key_set is not None and verifier is not None:
+            if self._pin is not None and self._key_set is not None and issuers is not None:
                 followers = Followers(
                     endpoints=endpoints,
                     key_set=self._key_set,
-                    verifier=verifier,
+                    verifier=issuers.verifier,
                     gate=gate,
                     running=running,
                     revocations=revocations,
@@ -172,7 +177,20 @@ class Gateway:
                 metrics=self._metrics,
                 max_body_bytes=settings.max_body_bytes,
             )
+            self.code = self._open_code(gate)
             yield
+
+    def _hosts(self) -> set[str]:
+        hosts = {parse_endpoint(self._pin.instance_url).host} if self._pin else set()
+        return hosts | self._issuer_files.hosts
+
+    def _open_code(self, gate: Gate) -> CodeSurface:
+        return CodeSurface(
+            gate=gate,
+            key=self._issuer_files.user_token_key,
+            metrics=self._metrics,
+            clock=self._clock,
+        )
 
     def _open_spool(self, stack: AsyncExitStack) -> Spool:
         settings = self._settings
@@ -192,30 +210,32 @@ class Gateway:
 
     def _believe(
         self,
+        stack: AsyncExitStack,
         session: aiohttp.ClientSession,
         *,
-        pin: Pin,
-        keys: KeySet,
+        store: SnapshotStore,
         revocations: Revocations,
-    ) -> tuple[TokenVerifier, Introspector]:
-        pinned = Profile(
-            name="instance",
-            kind="casemate",
-            keys=keys,
-            instance_id=pin.instance_id,
-            is_pinned=True,
-        )
-        verifier = TokenVerifier(
-            pinned, issuer=pin.issuer, others={}, revocations=revocations, clock=self._clock
-        )
-        introspector = Introspector(
-            asking(session, pin=pin, identity=self._identity, clock=self._clock),
-            pinned=pinned,
-            issuers=lambda: verifier.pinned_issuers,
-            revocations=revocations,
+    ) -> Issuers | None:
+        if self._pin is None:
+            return None
+        self._key_set = self._open_key_set(stack, session, pin=self._pin, store=store)
+        around = Surroundings(
+            pin=self._pin,
+            identity=self._identity,
+            session=session,
+            store=store,
             clock=self._clock,
         )
-        return verifier, introspector
+        issuers = open_issuers(
+            around,
+            files=self._issuer_files,
+            pinned_keys=self._key_set,
+            times=self._times,
+            revocations=revocations,
+        )
+        for key_set in issuers.key_sets:
+            _repeat(stack, key_set.keep_fresh, every=KEY_SET_INTERVAL)
+        return issuers
 
     def _open_key_set(
         self,
@@ -225,16 +245,11 @@ class Gateway:
         pin: Pin,
         store: SnapshotStore,
     ) -> KeySet:
-        settings = self._settings
         key_set = KeySet(
             fetch=lambda: fetch_key_set(session, pin.instance_url),
             store=store,
             clock=self._clock,
-            times=Times(
-                cool_down=settings.key_set_cool_down,
-                refresh_after=settings.key_set_refresh,
-                stale_budget=settings.key_set_stale_budget,
-            ),
+            times=self._times,
         )
         key_set.restore()
         _repeat(stack, key_set.keep_fresh, every=KEY_SET_INTERVAL)
@@ -354,13 +369,15 @@ def create_app(
         logging_config=None,
     )
     served = [(method, route.path) for route in rest.routes for method in route.methods]
-    check_coverage([*((m, p) for m, p in served if m != "OPTIONS"), *openai.SERVED])
+    check_coverage([*((m, p) for m, p in served if m != "OPTIONS"), *openai.SERVED, *code.SERVED])
 
     def dispatch(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         # Model calls go round Litestar: its router and middleware cost more than the policy does.
         if scope["type"] == ScopeType.HTTP and scope["path"].startswith(openai.PREFIX + "/"):
-            assert gateway.surface is not None  # noqa: S101  # made by the lifespan
-            return gateway.surface(scope, receive, send)
+            is_code = scope["path"].startswith(code.PREFIX + "/")
+            surface = gateway.code if is_code else gateway.surface
+            assert surface is not None  # noqa: S101  # made by the lifespan
+            return surface(scope, receive, send)
         return rest(scope, receive, send)
 
     return dispatch

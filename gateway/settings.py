@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     allowed_networks: tuple[IPvAnyNetwork, ...] = tuple(
         ip_network(network) for network in DEFAULT_NETWORKS
     )
+    # Whose X-Forwarded-For counts.
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
     # Issuers beside the pinned instance, and the key that all gateways behind one GitLab share.
     issuers_file: Path | None = None
     user_token_key_file: Path | None = None

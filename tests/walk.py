@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from gateway.contract.claims import Claims
 from gateway.issuer.profiles import Kind
+from gateway.issuer.user_tokens import SCOPES
 from gateway.policy.routes import PUBLIC, ROUTES, RoutePolicy
 from tests.builders import INSTANCE_ID
 
@@ -19,6 +20,8 @@ Route = tuple[str, str]
 Outcome = tuple[int, str | None]
 
 FINE: Outcome = (200, None)
+USER_TOKENS: Route = ("POST", "/v1/code/user_access_token")
+OFF_BY_DEFAULT = frozenset({USER_TOKENS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +63,15 @@ def a_body(model: str) -> dict[str, object]:
     }
 
 
-def expected(route: Route, visitor: Visitor, *, provider: str) -> Outcome:
-    """What the visitor gets who asks there for a model of that provider."""
+def expected(route: Route, visitor: Visitor, *, provider: str, is_all_on: bool = False) -> Outcome:
+    """What the visitor gets who asks there for a model of that provider.
+
+    `is_all_on`: what is off unless a setting says otherwise is on.
+    """
     if route in PUBLIC:
         return FINE
+    if route in OFF_BY_DEFAULT and not is_all_on:
+        return 404, "not_found"
     if visitor.claims is None:
         return 401, "invalid_token"
     if visitor.token not in ROUTES[route].takes:
@@ -75,12 +83,18 @@ def expected(route: Route, visitor: Visitor, *, provider: str) -> Outcome:
 
 def _granted(route: Route, visitor: Visitor, claims: Claims, *, provider: str) -> Outcome:
     policy = ROUTES[route]
-    is_entitled = provider in claims.providers
+    if route == USER_TOKENS:
+        return FINE if claims.scopes & SCOPES else (403, "feature_not_granted")
+    # The models are the pinned instance's, and not for the tokens of another issuer.
+    is_there = visitor.token == "casemate"
+    is_entitled = is_there and provider in claims.providers
     if policy.unit_primitive is None:
         # Nothing is called here; a model that is not for them is not there for them.
         return FINE if is_entitled or "{ref}" not in route[1] else (404, "model_not_found")
     if claims.use == "instance" or _needed(policy, visitor) not in claims.scopes:
         return 403, "feature_not_granted"
+    if not is_there:
+        return 404, "model_not_found"
     return FINE if is_entitled else (403, "provider_not_entitled")
 
 

@@ -5,10 +5,8 @@ from collections.abc import Mapping
 from gateway.contract.claims import Claims
 from gateway.contract.introspection import PAT_PREFIX
 from gateway.errors import ConfigurationUnavailableError, InvalidTokenError
-from gateway.issuer.compact import bearer
-from gateway.issuer.introspection import Introspector
+from gateway.issuer.issuers import Issuers
 from gateway.issuer.profiles import Kind
-from gateway.issuer.tokens import TokenVerifier
 
 _PAT_PREFIX = PAT_PREFIX.encode()
 # `Bearer ` goes before it.
@@ -16,13 +14,11 @@ _PAT_AT = 7
 
 
 class Admission:
-    """Verifies callers; without a verifier, before registration, nobody can be checked."""
+    """Verifies callers; without issuers, before registration, nobody can be checked."""
 
-    def __init__(
-        self, verifier: TokenVerifier | None, introspector: Introspector | None = None
-    ) -> None:
-        self._verifier = verifier
-        self._introspector = introspector
+    def __init__(self, issuers: Issuers | None) -> None:
+        self._verifier = issuers.verifier if issuers else None
+        self._introspector = issuers.introspector if issuers else None
 
     def is_of_instance(self, claims: Claims) -> bool:
         """Whether the pinned instance made them, so that what it feeds is for their bearer."""
@@ -46,7 +42,7 @@ class Admission:
         if verified is None:
             is_pat = authorization.startswith(_PAT_PREFIX, _PAT_AT)
             if is_pat and self._introspector is not None:
-                verified = await self._introspector.look_up(bearer(authorization), headers)
+                verified = await self._introspector.look_up(authorization, headers)
             else:
                 verified = await self._verifier.verify(authorization)
         return verified.claims_with(headers), verified.profile.kind

@@ -1,14 +1,25 @@
-"""Reads what an instance publishes, over the gateway's guarded client."""
+"""Reads what an issuer publishes, over the gateway's guarded client."""
 
+import asyncio
+import ssl
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import aiohttp
+import msgspec
 
+from gateway.contract.addresses import EndpointRefusedError, parse_endpoint
 from gateway.issuer.key_sets import KeySetFetchError
 
 KEY_SET_PATH = "/oauth/discovery/keys"
 MAX_KEY_SET_BYTES = 1024 * 1024
+TIMEOUT_S = 10.0
 SUCCESS = range(200, 300)
+
+
+class _Discovery(msgspec.Struct, frozen=True):
+    issuer: str
+    jwks_uri: str
 
 
 class TooLargeError(Exception):
@@ -51,13 +62,70 @@ async def fetch_key_set(session: aiohttp.ClientSession, instance_url: str) -> by
     Raises:
         KeySetFetchError: no answer, or not one of success.
     """
-    url = instance_url.rstrip("/") + KEY_SET_PATH
+    return await fetch_document(session, instance_url.rstrip("/") + KEY_SET_PATH)
+
+
+async def fetch_document(
+    session: aiohttp.ClientSession, url: str, *, trusted: ssl.SSLContext | None = None
+) -> bytes:
+    """What is at a configured address; `trusted` None: whoever the session trusts.
+
+    Raises:
+        KeySetFetchError: no answer within `TIMEOUT_S`, or not one of success.
+    """
     try:
-        async with session.get(url, allow_redirects=False) as answer:
+        async with (
+            asyncio.timeout(TIMEOUT_S),
+            session.get(url, allow_redirects=False, ssl=trusted or True) as answer,
+        ):
             if answer.status not in SUCCESS:
-                message = f"the instance answered {answer.status}"
+                message = f"the issuer answered {answer.status}"
                 raise KeySetFetchError(message)
             return await read_limited(answer, limit_bytes=MAX_KEY_SET_BYTES)
-    except (aiohttp.ClientError, TimeoutError, TooLargeError) as cause:
+    except (aiohttp.ClientError, OSError, TooLargeError) as cause:
         message = f"{type(cause).__name__}: {cause}"
+        raise KeySetFetchError(message) from cause
+
+
+async def discover_key_set(
+    session: aiohttp.ClientSession,
+    discovery_url: str,
+    *,
+    issuer: str,
+    trusted: ssl.SSLContext | None = None,
+) -> bytes:
+    """The key set that an issuer's discovery document (OpenID Connect) names.
+
+    Raises:
+        KeySetFetchError: no answer, or the document is another issuer's, or names a key set that
+            does not lie where the document does.
+    """
+    document = await fetch_document(session, discovery_url, trusted=trusted)
+    try:
+        found = msgspec.json.decode(document, type=_Discovery)
+        is_near = _origin(found.jwks_uri) == _origin(discovery_url)
+    except (msgspec.DecodeError, EndpointRefusedError, UnicodeDecodeError) as cause:
+        message = "the answer is not a discovery document"
+        raise KeySetFetchError(message) from cause
+    if found.issuer != issuer or not is_near:
+        message = "the discovery document is another issuer's, or its keys lie elsewhere"
+        raise KeySetFetchError(message)
+    return await fetch_document(session, found.jwks_uri, trusted=trusted)
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    endpoint = parse_endpoint(url)
+    return endpoint.scheme, endpoint.host, endpoint.port
+
+
+async def read_key_set_file(path: Path) -> bytes:
+    """The key set in a file.
+
+    Raises:
+        KeySetFetchError: it cannot be read.
+    """
+    try:
+        return await asyncio.to_thread(path.read_bytes)
+    except OSError as cause:
+        message = f"{path}: {cause.strerror}"
         raise KeySetFetchError(message) from cause

@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from gateway.contract import headers
+from gateway.contract.compact import CompactTokenError, bearer
 from gateway.contract.introspection import (
     INTROSPECTED_FOR_S,
     INTROSPECTION_PATH,
@@ -122,14 +123,20 @@ class Introspector:
         self._strangers = 0
         self._strangers_since = float("-inf")
 
-    async def look_up(self, token: str, request_headers: Mapping[bytes, bytes]) -> Verified:
-        """What the token opens for the group that the headers name, or for its default one.
+    async def look_up(
+        self, authorization: bytes, request_headers: Mapping[bytes, bytes]
+    ) -> Verified:
+        """What `Bearer TOKEN` opens for the group that the headers name, or for its default one.
 
         Raises:
             InvalidTokenError: nothing, or it is not of the form of such a token.
             TokenSupersededError: it opened something until that was taken back.
             IdentityUnavailableError: the instance cannot be asked.
         """
+        try:
+            token = bearer(authorization)
+        except CompactTokenError as cause:
+            raise InvalidTokenError(reason=cause.reason) from cause
         if not is_well_formed_pat(token):
             raise InvalidTokenError(reason="not a personal access token by form or checksum")
         named = request_headers.get(_NAMESPACE_ID, b"")

@@ -186,9 +186,12 @@ def _read_gitlab(
     payload: Mapping[str, Any], profile: Profile, _: Mapping[str, Profile]
 ) -> Verified:
     read = msgspec.convert(payload, _GitLabClaims)
+    claims = read.to_claims(issuer=read.iss, providers=profile.providers, use="instance")
+    if not claims.gitlab_instance_id:
+        claims = msgspec.structs.replace(claims, gitlab_instance_id=read.sub)
     return Verified(
         profile=profile,
-        claims=read.to_claims(issuer=read.iss, providers=profile.providers, use="instance"),
+        claims=claims,
         due=(*read.due(), (_INSTANCE_ID, read.sub.encode())),
         possible=((_AUTHENTICATION_TYPE, b"oidc"),),
         acts_for_header=True,

@@ -10,8 +10,8 @@ from jwt.exceptions import PyJWTError
 from jwt.types import Options
 
 from gateway.contract.claims import ALGORITHM, AUDIENCE
+from gateway.contract.compact import CompactToken, CompactTokenError, bearer, read_token
 from gateway.errors import InvalidTokenError, TokenSupersededError
-from gateway.issuer.compact import CompactToken, bearer, read_token
 from gateway.issuer.profiles import Profile, Verified, holds, read_claims
 from gateway.issuer.revocations import Revocations
 
@@ -99,7 +99,10 @@ class TokenVerifier:
             TokenSupersededError: what it granted was changed or taken back.
             IdentityUnavailableError: it cannot be checked.
         """
-        token = read_token(bearer(authorization))
+        try:
+            token = read_token(bearer(authorization))
+        except CompactTokenError as cause:
+            raise InvalidTokenError(reason=cause.reason) from cause
         profile = self._by_issuer.get(token.issuer)
         if profile is None:
             raise InvalidTokenError(reason="unknown issuer")

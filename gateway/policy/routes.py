@@ -41,6 +41,8 @@ ROUTES: dict[tuple[str, str], RoutePolicy] = {
     ("GET", "/v1/models/{ref}"): _ANY_TOKEN,
     ("POST", "/v1/chat/completions"): RoutePolicy(unit_primitive="duo_chat", may_name_another=True),
     ("POST", "/v1/completions"): RoutePolicy(unit_primitive="complete_code"),
+    # Ours are for one user already; only a GitLab's own token stands for many.
+    ("POST", "/v1/code/user_access_token"): RoutePolicy(takes=frozenset({"gitlab"})),
 }
 
 

@@ -1,5 +1,7 @@
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,10 +13,18 @@ from gateway.contract.catalog import load_catalog
 from gateway.contract.claims import Claims
 from gateway.contract.ulids import is_ulid
 from gateway.edge.metrics import Metrics
+from gateway.issuer.user_tokens import SCOPES
 from gateway.policy.routes import PUBLIC, ROUTES, UncoveredRouteError, check_coverage
 from gateway.settings import Settings
 from tests.builders import a_signing_key, a_token, some_claims
-from tests.gateway.conftest import RunningGateway
+from tests.fakes.gitlab import (
+    FakeGitLab,
+    a_user_token_key,
+    a_user_token_key_file,
+    an_issuers_file,
+    with_a_key_file,
+)
+from tests.gateway.conftest import RunningGateway, a_gateway
 from tests.walk import Outcome, Route, Visitor, a_body, every_route, expected, other_routes
 
 NAMESPACE = "X-Gitlab-Namespace-Id"
@@ -59,6 +69,10 @@ ASTRAY_TOKENS: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
 }
 
 
+GITLAB = FakeGitLab()
+GITLAB_TOKENS = {"all": EVERYTHING, "code": ["complete_code"]}
+
+
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
@@ -85,6 +99,25 @@ def visitors() -> Iterator[Visitor]:
                 names=headers.get(UNIT_PRIMITIVE),
                 is_astray=tokens is ASTRAY_TOKENS,
             )
+    for kind, scopes in GITLAB_TOKENS.items():
+        yield from gitlabs_visitors(kind, scopes)
+
+
+def gitlabs_visitors(kind: str, scopes: list[str]) -> Iterator[Visitor]:
+    """A GitLab's own token, and what a gateway made of it; without its settings, strangers."""
+    said = some_claims(sub="global-user-1", scopes=scopes, providers=["duo"])
+    claims = msgspec.convert(said, Claims)
+    token = GITLAB.token(scopes=scopes)
+    yield Visitor(
+        kind=f"a GitLab, {kind}", headers=GITLAB.headers(token), claims=claims, token="gitlab"
+    )
+    token, _ = a_user_token_key().mint(
+        msgspec.structs.replace(claims, iss=GITLAB.url, gitlab_instance_id=GITLAB.instance_id),
+        now=time.time(),
+    )
+    held = msgspec.structs.replace(claims, scopes=claims.scopes & SCOPES)
+    headers = GITLAB.headers(token)
+    yield Visitor(kind=f"a GitLab's user, {kind}", headers=headers, claims=held, token="user")
 
 
 async def ask(gateway: RunningGateway, route: Route, visitor: Visitor) -> httpx.Response:
@@ -100,7 +133,8 @@ async def ask(gateway: RunningGateway, route: Route, visitor: Visitor) -> httpx.
 def outcome(answer: httpx.Response) -> Outcome:
     if answer.is_success:
         return answer.status_code, None
-    return answer.status_code, answer.json()["error"]["code"]
+    body = answer.json()
+    return answer.status_code, body.get("error", body)["code"]
 
 
 def test_every_unit_primitive_of_the_table_is_in_the_catalogue() -> None:
@@ -125,19 +159,38 @@ def test_a_route_is_public_or_has_a_policy_never_both() -> None:
     assert all(path.startswith(("/monitoring/", "/health")) for _, path in PUBLIC)
 
 
-async def test_every_route_does_for_every_visitor_what_the_table_says(
-    gateway: RunningGateway,
-) -> None:
+async def walk(gateway: RunningGateway, *, is_all_on: bool) -> None:
     wrong = []
-    for visitor in visitors():
+    for each in visitors():
+        # Without the settings, a GitLab and its users are strangers.
+        is_known = is_all_on or each.token == "casemate"
+        visitor = each if is_known else replace(each, claims=None)
         for route in every_route():
             answer = await ask(gateway, route, visitor)
-            due = expected(route, visitor, provider="shm")
+            due = expected(route, visitor, provider="shm", is_all_on=is_all_on)
             if outcome(answer) != due:
                 wrong.append((route, visitor.kind, outcome(answer), due))
             if answer.status_code == 403:
-                assert is_ulid(answer.json()["error"]["decision_id"])
+                body = answer.json()
+                assert is_ulid(body.get("error", body)["decision_id"])
     assert not wrong
+
+
+async def test_every_route_does_for_every_visitor_what_the_table_says(
+    gateway: RunningGateway,
+) -> None:
+    await walk(gateway, is_all_on=False)
+
+
+async def test_with_everything_on_each_route_still_does_what_the_table_says(
+    settings: Settings, tmp_path: Path
+) -> None:
+    files = {
+        "issuers_file": an_issuers_file(tmp_path, with_a_key_file(GITLAB, tmp_path)),
+        "user_token_key_file": a_user_token_key_file(tmp_path),
+    }
+    async with a_gateway(settings.model_copy(update=files)) as gateway:
+        await walk(gateway, is_all_on=True)
 
 
 async def test_no_route_takes_a_method_that_the_table_lacks(gateway: RunningGateway) -> None:
