@@ -213,10 +213,14 @@ class Feed:
                 requires=known.requires,
                 understood=self._understood,
             )
+        issuers = known.issuers or () if is_snapshot else document.issuers
+        if issuers and not is_fresh:
+            # The pin may be newer than what was kept: the instance goes by another name by now.
+            issuers = tuple(dict.fromkeys((self._pin.issuer, *issuers)))
         news = News(
             models=opened,
             keys=document.keys if is_fresh else None,
-            issuers=known.issuers or () if is_snapshot else document.issuers,
+            issuers=issuers,
             switched_off=known.switched_off or () if is_snapshot else document.switched_off,
             revocations=revocations,
             confirms_keys=is_fresh and known.keys is not None,

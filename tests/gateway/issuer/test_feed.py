@@ -162,6 +162,18 @@ async def test_what_was_kept_is_restored(folder: Path, setup: Setup, identity: I
     assert restarted.feed.age_s == float("inf")
 
 
+async def test_a_pin_that_is_newer_than_what_was_kept_counts_as_well(
+    folder: Path, setup: Setup, identity: Identity
+) -> None:
+    setup.feed.take(setup.line(issuers=("http://a", "http://b")))
+    await setup.feed.keep()
+    restarted = Setup(folder, identity, issuer="https://a")
+    restarted.feed.restore()
+    restarted.feed.take(restarted.line(issuers=("https://a", "http://a")))
+    told = [news.issuers for news in restarted.news]
+    assert told == [("https://a", "http://a", "http://b"), ("https://a", "http://a")]
+
+
 async def test_what_is_no_news_is_not_written_again(setup: Setup, folder: Path) -> None:
     await kept(setup)
     (folder / "feed.sealed").unlink()
