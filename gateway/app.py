@@ -23,6 +23,7 @@ from gateway.contract.feed import Report
 from gateway.contract.recorder import EgressRecorder
 from gateway.edge import code, openai
 from gateway.edge.admission import Admission
+from gateway.edge.callers import Callers
 from gateway.edge.challenge import challenge, prover
 from gateway.edge.code import CodeSurface
 from gateway.edge.followers import Followers
@@ -149,6 +150,7 @@ class Gateway:
                 on_decision=spool.decide,
                 clock=self._clock,
                 is_deaf=self._is_deaf,
+                callers=Callers(settings.trusted_proxies),
             )
             running = Running(revocations, is_of_instance=admission.is_of_instance)
             if self._pin is not None and self._key_set is not None and issuers is not None:

@@ -73,6 +73,16 @@ class NamespaceNotGrantedError(ForbiddenError):
         super().__init__(message=message, reason=reason)
 
 
+class AddressNotAllowedError(ForbiddenError):
+    """The model's allow-list does not have the address that the request comes from."""
+
+    code = Code.ADDRESS_NOT_ALLOWED
+
+    def __init__(self, *, address: str, message: str, reason: str) -> None:
+        self.address = address
+        super().__init__(message=message, reason=reason)
+
+
 class InvalidRequestError(GatewayError):
     """The body is not what the surface takes."""
 

@@ -47,7 +47,10 @@ class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One refusal with status 403, told once for each subject, reason and minute."""
+    """One refusal with status 403, told once for each subject, reason and minute.
+
+    `address` is where the request came from, if that was the reason.
+    """
 
     decision_id: str
     happened_at: float
@@ -58,6 +61,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     namespace_id: int | None = None
     provider: str | None = None
     model: str | None = None
+    address: str | None = None
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -20,7 +20,8 @@ _JSON = b"application/json"
 class Exchange:
     """Reads the request, writes the answer, and notices a client that leaves.
 
-    Header names are lower case; a repeated header is one list (RFC 9110, 5.2), so that two tokens
+    `peer` is the host of the connection's other end, empty when there is none. Header names are
+    lower case; a repeated header is one list (RFC 9110, 5.2), so that two tokens
     are none.
     """
 
@@ -32,6 +33,7 @@ class Exchange:
         "is_gone",
         "method",
         "path",
+        "peer",
         "request_id",
         "status",
     )
@@ -42,6 +44,8 @@ class Exchange:
         self._send = cast("Callable[[Any], Coroutine[Any, Any, None]]", send)
         self.method: str = scope["method"]  # type: ignore[typeddict-item]  # HTTP scopes only
         self.path: str = scope["path"]
+        client = scope.get("client")
+        self.peer = client[0] if client else ""
         lines = cast("list[Header]", scope["headers"])
         self.headers: dict[bytes, bytes] = dict(lines)
         if len(self.headers) != len(lines):

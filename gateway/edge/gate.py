@@ -7,8 +7,12 @@ from gateway.contract.catalog import Catalog
 from gateway.contract.claims import Claims
 from gateway.contract.events import Decision
 from gateway.contract.feed import SwitchedOff
+from gateway.contract.peers import is_let_in
 from gateway.edge.admission import Admission
+from gateway.edge.callers import Callers
+from gateway.edge.exchange import Exchange
 from gateway.errors import (
+    AddressNotAllowedError,
     ForbiddenError,
     IdentityUnavailableError,
     ModelNotFoundError,
@@ -16,6 +20,7 @@ from gateway.errors import (
 )
 from gateway.policy.decisions import DecisionBook, Refusal
 from gateway.policy.permits import (
+    permit_address,
     permit_feature,
     permit_issuer,
     permit_namespace,
@@ -45,11 +50,13 @@ class Gate:
         on_decision: Callable[[Decision], None],
         clock: Callable[[], float],
         is_deaf: Callable[[], bool],
+        callers: Callers,
     ) -> None:
         self._admission = admission
         self._on_decision = on_decision
         self._clock = clock
         self._is_deaf = is_deaf
+        self._callers = callers
         self._book = DecisionBook(secrets.token_bytes)
         self._features = catalog.features_by_unit_primitive()
         self._titles = {
@@ -94,13 +101,26 @@ class Gate:
             raise
         return claims
 
-    def permit(self, claims: Claims, unit_primitive: str, upstream: Upstream | None) -> Upstream:
+    def lets_in(self, claims: Claims, exchange: Exchange, upstream: Upstream) -> bool:
+        """Whether the upstream's allow-list has the address that the request comes from."""
+        allowed = upstream.allowed_networks
+        return not allowed or is_let_in(self._callers.address_of(claims, exchange), allowed)
+
+    def permit(
+        self,
+        claims: Claims,
+        unit_primitive: str,
+        upstream: Upstream | None,
+        *,
+        exchange: Exchange,
+    ) -> Upstream:
         """The upstream, if there is one and the caller may use it for this.
 
         Raises:
             FeatureNotGrantedError: the token lacks the scope.
             ModelNotFoundError: there is none.
             ProviderNotEntitledError: the token lacks the provider.
+            AddressNotAllowedError: the allow-list has not the address that the request comes from.
             IdentityUnavailableError: revocations may have been missed.
         """
         try:
@@ -110,6 +130,9 @@ class Gate:
             if upstream is None:
                 raise ModelNotFoundError(param="model")
             permit_provider(claims, upstream.provider, titles=self._providers)
+            if upstream.allowed_networks:
+                address = self._callers.address_of(claims, exchange)
+                permit_address(address, upstream.allowed_networks, model=upstream.ref)
         except ForbiddenError as error:
             self._decide(error, claims, unit_primitive, upstream=upstream)
             raise
@@ -136,6 +159,7 @@ class Gate:
             namespace_id=namespace_id,
             provider=upstream.provider if upstream else None,
             model=upstream.ref if upstream else None,
+            address=error.address if isinstance(error, AddressNotAllowedError) else None,
         )
         decision, is_new = self._book.enter(refusal, now=self._clock())
         error.decision_id = decision.decision_id

@@ -176,25 +176,25 @@ class OpenAISurface:
         route = MODELS if path == MODELS else MODEL
         claims = await self._gate.admit(exchange.headers, ROUTES["GET", route], "")
         if path == MODELS:
-            await exchange.answer(200, self._list(claims))
+            await exchange.answer(200, self._list(claims, exchange))
         else:
-            upstream = self._visible(claims, path.removeprefix(MODELS + "/"))
+            upstream = self._find(claims, path.removeprefix(MODELS + "/"))
+            if upstream is None or not self._is_visible(claims, exchange, upstream):
+                raise ModelNotFoundError(param="model")
             await exchange.answer(200, msgspec.json.encode(_entry(upstream)))
 
-    def _list(self, claims: Claims) -> bytes:
+    def _list(self, claims: Claims, exchange: Exchange) -> bytes:
         offered = self._endpoints.everything() if self._gate.is_of_instance(claims) else []
-        visible = [each for each in offered if each.provider in claims.providers]
+        visible = [each for each in offered if self._is_visible(claims, exchange, each)]
         return msgspec.json.encode({"object": "list", "data": [_entry(each) for each in visible]})
 
     def _find(self, claims: Claims, ref: str) -> Upstream | None:
         # What an instance feeds is for the bearers of its own tokens.
         return self._endpoints.find(ref) if self._gate.is_of_instance(claims) else None
 
-    def _visible(self, claims: Claims, ref: str) -> Upstream:
-        upstream = self._find(claims, ref)
-        if upstream is None or upstream.provider not in claims.providers:
-            raise ModelNotFoundError(param="model")
-        return upstream
+    def _is_visible(self, claims: Claims, exchange: Exchange, upstream: Upstream) -> bool:
+        is_entitled = upstream.provider in claims.providers
+        return is_entitled and self._gate.lets_in(claims, exchange, upstream)
 
     async def _permit(self, exchange: Exchange, started: float) -> Call:
         if exchange.method != "POST":
@@ -209,7 +209,7 @@ class OpenAISurface:
         body = await exchange.read_body(limit_bytes=self._max_body_bytes)
         question = parse_question(exchange.path, body)
         upstream = self._find(claims, question.model)
-        upstream = self._gate.permit(claims, unit_primitive, upstream)
+        upstream = self._gate.permit(claims, unit_primitive, upstream, exchange=exchange)
         question.members["model"] = msgspec.Raw(msgspec.json.encode(upstream.identifier))
         return Call(
             route=exchange.path,

@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from ipaddress import ip_network
 
 import structlog
 
 from gateway.contract.addresses import Network
 from gateway.contract.feed import ALLOWED_NETWORKS, FeedModel
+from gateway.contract.peers import parse_network
 from gateway.errors import StateError
 from gateway.issuer.identity import Identity
 
@@ -60,7 +60,7 @@ def _open(model: FeedModel, identity: Identity, *, is_understood: bool) -> Known
             log.error("model_api_key_unreadable", model=model.ref, reason=str(error))  # noqa: TRY400  # the trace says no more
             return None
     try:
-        networks = tuple(ip_network(text) for text in model.allowed_networks)
+        networks = tuple(parse_network(text) for text in model.allowed_networks)
     except ValueError:
         # A restriction that cannot be read is one that cannot be kept.
         log.error("model_allowed_networks_unreadable", model=model.ref)  # noqa: TRY400  # the trace says no more

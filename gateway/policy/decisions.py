@@ -18,7 +18,8 @@ MAX_TEXT_CHARS = 255
 class Refusal:
     """Who was refused what; equal ones are the same refusal.
 
-    `namespace_id` is the group that was asked for, `model` one that there is.
+    `namespace_id` is the group that was asked for, `model` one that there is, `address` where the
+    request came from, if that was the reason.
     """
 
     issuer: str
@@ -28,6 +29,7 @@ class Refusal:
     namespace_id: int | None = None
     provider: str | None = None
     model: str | None = None
+    address: str | None = None
 
 
 class DecisionBook:
@@ -67,6 +69,7 @@ class DecisionBook:
             namespace_id=refusal.namespace_id,
             provider=refusal.provider,
             model=refusal.model,
+            address=refusal.address,
         )
 
     def _forget(self, now: float) -> None:

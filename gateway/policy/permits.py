@@ -1,12 +1,15 @@
-"""The questions asked of every model call: of its group, its feature and its provider."""
+"""The questions of every model call: of its group, its feature, its provider, its address."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from gateway.contract import headers
+from gateway.contract.addresses import Network
 from gateway.contract.claims import Claims
+from gateway.contract.peers import is_let_in
 from gateway.errors import (
+    AddressNotAllowedError,
     FeatureNotGrantedError,
     IssuerNotPermittedError,
     NamespaceNotGrantedError,
@@ -131,4 +134,20 @@ def permit_provider(
             message=f"Your organisation is not entitled to the provider {what} of this model; "
             "choose one that GET /v1/models lists, or ask your administrator about the licence.",
             reason=f"provider {provider!r} is missing",
+        )
+
+
+def permit_address(address: str, allowed_networks: Iterable[Network], *, model: str) -> None:
+    """Passes when the model's allow-list has the address; not to be asked of an empty list.
+
+    Raises:
+        AddressNotAllowedError: it has not.
+    """
+    if not is_let_in(address, allowed_networks):
+        raise AddressNotAllowedError(
+            address=address,
+            message=f"The model {model!r} may not be used from your address, which the gateway "
+            f"sees as {address}; ask your administrator to add it to the model's allow-list, or, "
+            "if it is a proxy's, to the gateway's trusted proxies.",
+            reason=f"{address} is not on the allow-list of {model!r}",
         )

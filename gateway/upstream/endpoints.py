@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import structlog
 from yarl import URL
 
-from gateway.contract.addresses import EndpointRefusedError, parse_endpoint
+from gateway.contract.addresses import EndpointRefusedError, Network, parse_endpoint
 from gateway.contract.feed import ModelState, ReportedModel
 from gateway.issuer.known_models import KnownModel
 from gateway.upstream.client import Client, Origin
@@ -23,7 +23,10 @@ log = structlog.get_logger()
 
 @dataclass(slots=True, kw_only=True)
 class Upstream:
-    """One model's endpoint, with what each request to it repeats computed once."""
+    """One model's endpoint, with what each request to it repeats computed once.
+
+    Only clients in `allowed_networks` may use it; none: all.
+    """
 
     ref: str
     provider: str
@@ -32,6 +35,7 @@ class Upstream:
     api_key: str | None = field(repr=False)
     is_understood: bool
     origin: Origin
+    allowed_networks: tuple[Network, ...] = ()
     state: ModelState = "unreachable"
     _heads: dict[str, bytes] = field(default_factory=dict, repr=False)
 
@@ -134,4 +138,5 @@ def _upstream(model: KnownModel) -> Upstream | None:
         api_key=model.api_key,
         origin=Origin(endpoint.scheme, endpoint.host, endpoint.port),
         is_understood=model.is_understood,
+        allowed_networks=model.allowed_networks,
     )

@@ -34,6 +34,12 @@ def test_a_decision_tells_what_was_refused_and_when(book: DecisionBook) -> None:
     assert Refusal(**told) == refusal
 
 
+def test_a_refusal_for_an_address_tells_it(book: DecisionBook) -> None:
+    first, _ = book.enter(a_refusal(address="10.0.0.1"), now=NOW)
+    second, is_new = book.enter(a_refusal(address="10.0.0.2"), now=NOW)
+    assert (first.address, second.address, is_new) == ("10.0.0.1", "10.0.0.2", True)
+
+
 def test_the_same_refusal_within_a_minute_is_the_same_decision(book: DecisionBook) -> None:
     first, _ = book.enter(a_refusal(), now=NOW)
     assert book.enter(a_refusal(), now=NOW + 59.9) == (first, False)

@@ -1,13 +1,17 @@
+from ipaddress import ip_network
+
 import msgspec
 import pytest
 
 from gateway.contract.claims import Claims
 from gateway.errors import (
+    AddressNotAllowedError,
     FeatureNotGrantedError,
     NamespaceNotGrantedError,
     ProviderNotEntitledError,
 )
 from gateway.policy.permits import (
+    permit_address,
     permit_feature,
     permit_namespace,
     permit_provider,
@@ -131,3 +135,22 @@ def test_a_token_of_no_group_goes_with_no_group(name: bytes) -> None:
     permit_namespace(claims(), {name: b""})
     with pytest.raises(NamespaceNotGrantedError):
         permit_namespace(claims(), {name: b"7"})
+
+
+ALLOWED = (ip_network("10.0.0.0/8"), ip_network("2001:db8::/32"))
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "::ffff:10.255.255.255", "2001:db8::1"])
+def test_an_address_of_the_allow_list_passes(address: str) -> None:
+    permit_address(address, ALLOWED, model="demo")
+
+
+@pytest.mark.parametrize(
+    "address", ["11.0.0.0", "9.255.255.255", "2001:db9::", "64:ff9b::a00:1", "unknown", ""]
+)
+def test_another_address_is_refused_and_named(address: str) -> None:
+    with pytest.raises(AddressNotAllowedError) as refused:
+        permit_address(address, ALLOWED, model="demo")
+    assert (refused.value.status, refused.value.address) == (403, address)
+    assert "'demo'" in refused.value.message
+    assert address in refused.value.message
