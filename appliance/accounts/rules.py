@@ -45,13 +45,15 @@ class Scope(StrEnum):
 class Access(StrEnum):
     """Whom a route is open to; a route states exactly one.
 
-    PUBLIC and GATEWAY routes ask for no personal access token; a GATEWAY route checks the
-    gateway's own assertion. SELF: any good token. AI: tokens that may ask for access tokens.
-    API: tokens of the API, reading ones only for reading. ADMIN: the same, of an admin.
+    PUBLIC, GATEWAY and TOKEN routes ask for no personal access token: a GATEWAY route checks the
+    gateway's own assertion, a TOKEN route an access token that was minted. SELF: any good personal
+    token. AI: those that may ask for access tokens. API: tokens of the API, reading ones only for
+    reading. ADMIN: the same, of an admin.
     """
 
     PUBLIC = "public"
     GATEWAY = "gateway"
+    TOKEN = "token"  # noqa: S105  # a kind of route, not a credential
     SELF = "self"
     AI = "ai"
     API = "api"
@@ -166,7 +168,7 @@ def check_access(caller: Caller, access: Access, *, is_read: bool) -> None:
     """
     scopes = caller.credential.scopes
     match access:
-        case Access.PUBLIC | Access.GATEWAY | Access.SELF:
+        case Access.PUBLIC | Access.GATEWAY | Access.TOKEN | Access.SELF:
             return
         case Access.AI:
             if not scopes & {Scope.API, Scope.AI_FEATURES}:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import cast
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, func
+from sqlalchemy import BigInteger, Column, ColumnElement, ForeignKey, Integer, and_, func, not_
 from sqlmodel import Field, col, select, update
 
 from appliance.accounts.rules import PersonalAccessToken, Scope, User, UserState
@@ -206,13 +206,48 @@ def add_pat(session: Session, new: NewPat, *, now: datetime) -> PersonalAccessTo
 
 def find_credential(session: Session, digest: str) -> tuple[User, PersonalAccessToken] | None:
     """The token with that digest, and whose it is."""
+    return _credential(session, col(PersonalAccessTokenRow.digest) == digest)
+
+
+def find_credential_numbered(
+    session: Session, pat_id: int
+) -> tuple[User, PersonalAccessToken] | None:
+    """The token with that number, and whose it is; any number may be asked for."""
+    if not 0 < pat_id <= MAX_ID:
+        return None
+    return _credential(session, col(PersonalAccessTokenRow.id) == pat_id)
+
+
+def _credential(
+    session: Session, is_meant: ColumnElement[bool]
+) -> tuple[User, PersonalAccessToken] | None:
     query = (
         select(UserRow, PersonalAccessTokenRow)
-        .where(PersonalAccessTokenRow.digest == digest)
+        .where(is_meant)
         .where(UserRow.id == PersonalAccessTokenRow.user_id)
     )
     found: Sequence[tuple[UserRow, PersonalAccessTokenRow]] = session.exec(query).all()
     return (user_of(found[0][0]), pat_of(found[0][1])) if found else None
+
+
+def pat_row(session: Session, pat_id: int) -> PersonalAccessTokenRow | None:
+    """The row of a token, for changing it."""
+    return session.get(PersonalAccessTokenRow, pat_id) if 0 < pat_id <= MAX_ID else None
+
+
+def pat_page(
+    session: Session, page: Page, *, user_id: int | None, is_active: bool | None, today: date
+) -> Slice[PersonalAccessToken]:
+    """A page of the tokens of a user, or of all, oldest first."""
+    row = PersonalAccessTokenRow
+    query = select(row).order_by(col(row.id))
+    if user_id is not None:
+        query = query.where(row.user_id == user_id)
+    if is_active is not None:
+        works = and_(col(row.is_revoked).is_(False), col(row.expires_on) > today)
+        query = query.where(works if is_active else not_(works))
+    rows = cut(session, query, page)
+    return Slice(items=[pat_of(each) for each in rows.items], page=page, total=rows.total)
 
 
 def note_use(session: Session, pat_id: int, *, now: datetime) -> None:

@@ -18,6 +18,7 @@ from appliance.storage.outbox import publish
 from appliance.storage.paging import Page, Slice
 
 TOPIC = "user"
+PAT_TOPIC = "personal_access_token"
 PASSWORD_RANDOM_BYTES = 18
 MOST_NAMED = 5000
 NONE: Mapping[int, int] = {}
@@ -66,6 +67,12 @@ def authenticate(session: Session, pat: str, *, now: datetime) -> Caller:
     caller = Caller(user=found[0], credential=found[1])
     rules.check_credential(caller, at=now)
     return caller
+
+
+def find_caller(session: Session, pat_id: int) -> Caller | None:
+    """Who has the personal access token of that number, whether it works or not."""
+    found = tables.find_credential_numbered(session, pat_id)
+    return None if found is None else Caller(user=found[0], credential=found[1])
 
 
 def note_use(session: Session, credential: PersonalAccessToken, *, now: datetime) -> None:
@@ -253,9 +260,61 @@ def create_pat(
         "expires_at": pat.expires_on.isoformat(),
         "user_id": user.id,
     }
+    payload = {"id": pat.id, "user_id": user.id, "change": "created"}
+    publish(session, PAT_TOPIC, payload, now=now)
     target = Target(kind="personal_access_token", id=str(pat.id))
     record(session, "access_token_created", actor=actor, target=target, details=details, now=now)
     return pat
+
+
+def list_pats(
+    session: Session, page: Page, *, user_id: int | None, is_active: bool | None, now: datetime
+) -> Slice[PersonalAccessToken]:
+    """A page of a user's personal access tokens, None for everyone's, oldest first.
+
+    `is_active` leaves only those that work now, or only those that do not.
+    """
+    return tables.pat_page(session, page, user_id=user_id, is_active=is_active, today=now.date())
+
+
+def get_pat(session: Session, pat_id: int, *, user_id: int | None) -> PersonalAccessToken:
+    """One personal access token, of that user or, for None, of anybody.
+
+    Raises:
+        NotFoundError: no such token, or another's.
+    """
+    return tables.pat_of(_pat_row(session, pat_id, user_id=user_id))
+
+
+def revoke_pat(
+    session: Session, user_id: int | None, pat_id: int, *, actor: Actor, now: datetime
+) -> PersonalAccessToken:
+    """Ends a personal access token, of that user or of anybody, and what was obtained with it.
+
+    Raises:
+        NotFoundError: no such token, or another's.
+    """
+    row = _pat_row(session, pat_id, user_id=user_id)
+    if row.is_revoked:
+        return tables.pat_of(row)
+    row.is_revoked = True
+    session.flush()
+    pat = tables.pat_of(row)
+    payload = {"id": pat.id, "user_id": pat.user_id, "change": "revoked"}
+    publish(session, PAT_TOPIC, payload, now=now)
+    details = {"name": pat.name, "user_id": pat.user_id}
+    target = Target(kind="personal_access_token", id=str(pat.id))
+    record(session, "access_token_revoked", actor=actor, target=target, details=details, now=now)
+    return pat
+
+
+def _pat_row(
+    session: Session, pat_id: int, *, user_id: int | None
+) -> tables.PersonalAccessTokenRow:
+    row = tables.pat_row(session, pat_id)
+    if row is None or user_id not in {None, row.user_id}:
+        raise NotFoundError(what="Personal access token")
+    return row
 
 
 def _row(session: Session, user_id: int) -> tables.UserRow:
