@@ -299,6 +299,7 @@ def version() -> None:
 
 def _add_groups() -> None:
     from install.auditing import app as audit
+    from install.gateways import app as gateways
     from install.licences import app as licence
     from install.models import app as models
     from install.seats import app as seats
@@ -310,6 +311,7 @@ def _add_groups() -> None:
     app.add_typer(licence, name="licence", help="Licences: issue, inspect, add, list, remove.")
     app.add_typer(seats, name="seats", help="Seats: list, give, take.")
     app.add_typer(audit, name="audit", help="The audit log: verify, list.")
+    app.add_typer(gateways, name="gateways", help="Gateways: list, show, add, remove.")
     app.add_typer(tls, name="tls", help="Certificates: show, renew.")
     app.command()(usage)
     app.command()(setup)
