@@ -63,6 +63,18 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--answers", type=Path, required=True, metavar="FILE")
     init.set_defaults(command=_init)
 
+    _add_user_commands(commands)
+    _add_licence_commands(commands)
+    _add_clock_commands(commands)
+
+    audit = commands.add_parser("audit", help="the log of who did what, in the database itself")
+    looks = audit.add_subparsers(required=True, metavar="ACTION")
+    verify = looks.add_parser("verify", help="look the whole log through; exit 1 if it was changed")
+    verify.set_defaults(command=_verify_audit)
+    return parser
+
+
+def _add_user_commands(commands: Any) -> None:
     users = commands.add_parser("users", help="admin work on this machine's own database")
     actions = users.add_subparsers(required=True, metavar="ACTION")
 
@@ -83,14 +95,26 @@ def _parser() -> argparse.ArgumentParser:
     pat.add_argument("--scopes", default="api", help=f"from {', '.join(Scope)}, with commas")
     pat.add_argument("--days", type=int, default=365, help="how long it works")
     pat.set_defaults(command=_create_pat)
-    _add_licence_commands(commands)
-    _add_clock_commands(commands)
 
-    audit = commands.add_parser("audit", help="the log of who did what, in the database itself")
-    looks = audit.add_subparsers(required=True, metavar="ACTION")
-    verify = looks.add_parser("verify", help="look the whole log through; exit 1 if it was changed")
-    verify.set_defaults(command=_verify_audit)
-    return parser
+    for name, state, about in (
+        ("block", "blocked", "end what a user may do, and their answers under way"),
+        ("unblock", "active", "let a user work again"),
+    ):
+        change = actions.add_parser(name, help=about)
+        change.add_argument("username")
+        change.set_defaults(command=_set_user_state, state=state)
+
+    remove = actions.add_parser("delete", help="remove a user with their tokens")
+    remove.add_argument("username")
+    remove.set_defaults(command=_delete_user)
+
+    tokens = actions.add_parser("tokens", help="a user's personal access tokens")
+    tokens.add_argument("username")
+    tokens.set_defaults(command=_list_pats)
+
+    revoke = actions.add_parser("revoke-token", help="end a token and all obtained with it")
+    revoke.add_argument("id", type=int)
+    revoke.set_defaults(command=_revoke_pat)
 
 
 def _add_licence_commands(commands: Any) -> None:
@@ -213,6 +237,22 @@ def _create_pat(settings: Settings, arguments: argparse.Namespace) -> None:
         settings, arguments.username, name=arguments.name, scopes=scopes, days=arguments.days
     )
     _print_json(made)
+
+
+def _set_user_state(settings: Settings, arguments: argparse.Namespace) -> None:
+    _print_json(local_users.set_state(settings, arguments.username, arguments.state))
+
+
+def _delete_user(settings: Settings, arguments: argparse.Namespace) -> None:
+    _print_json(local_users.delete(settings, arguments.username))
+
+
+def _list_pats(settings: Settings, arguments: argparse.Namespace) -> None:
+    _print_json(local_users.list_pats(settings, arguments.username))
+
+
+def _revoke_pat(settings: Settings, arguments: argparse.Namespace) -> None:
+    _print_json(local_users.revoke_pat(settings, arguments.id))
 
 
 def _add_licence(settings: Settings, arguments: argparse.Namespace) -> None:

@@ -1,16 +1,17 @@
 """Admin work by who is logged in to the machine itself, so that an admin is never locked out."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from appliance.accounts import usecases
-from appliance.accounts.rules import Profile, Scope
+from appliance.accounts.rules import PersonalAccessToken, Profile, Scope, UserState
 from appliance.app import open_database, utc_now
 from appliance.audit.rules import SYSTEM
 from appliance.errors import InvalidFieldsError
 from appliance.settings import Settings
 from appliance.storage.engine import Session
+from appliance.storage.paging import MAX_PER_PAGE, Page
 
 T = TypeVar("T")
 
@@ -81,6 +82,88 @@ def create_pat(
         }
 
     return _write(settings, make)
+
+
+def set_state(settings: Settings, username: str, state: UserState) -> dict[str, Any]:
+    """Blocks a user, with all that they were given, or lets them work again.
+
+    Raises:
+        NotFoundError: no such user.
+        LastAdminError: no active admin would be left.
+    """
+
+    def change(session: Session) -> dict[str, Any]:
+        user = usecases.get_user_named(session, username)
+        profile = Profile(state=state)
+        changed = usecases.change_user(
+            session, user.id, profile, password_hash=None, actor=SYSTEM, now=utc_now()
+        )
+        return {"username": changed.username, "state": changed.state}
+
+    return _write(settings, change)
+
+
+def delete(settings: Settings, username: str) -> dict[str, Any]:
+    """Removes a user with their tokens.
+
+    Raises:
+        NotFoundError: no such user.
+        LastAdminError: no active admin would be left.
+    """
+
+    def remove(session: Session) -> dict[str, Any]:
+        user = usecases.get_user_named(session, username)
+        usecases.delete_user(session, user.id, actor=SYSTEM, now=utc_now())
+        return {"username": user.username, "state": "deleted"}
+
+    return _write(settings, remove)
+
+
+def list_pats(settings: Settings, username: str) -> list[dict[str, Any]]:
+    """A user's personal access tokens, oldest first; not their texts, which nobody has.
+
+    Raises:
+        NotFoundError: no such user.
+    """
+    now = utc_now()
+
+    def look(session: Session) -> list[dict[str, Any]]:
+        user = usecases.get_user_named(session, username)
+        found: list[PersonalAccessToken] = []
+        while True:
+            page = Page.asked(len(found) // MAX_PER_PAGE + 1, MAX_PER_PAGE)
+            part = usecases.list_pats(session, page, user_id=user.id, is_active=None, now=now)
+            found += part.items
+            if len(found) >= part.total:
+                return [_show(pat, now=now) for pat in found]
+
+    return _write(settings, look)
+
+
+def revoke_pat(settings: Settings, number: int) -> dict[str, Any]:
+    """Ends a personal access token and all that was obtained with it.
+
+    Raises:
+        NotFoundError: no such token.
+    """
+    now = utc_now()
+    pat = _write(
+        settings,
+        lambda session: usecases.revoke_pat(session, None, number, actor=SYSTEM, now=now),
+    )
+    return _show(pat, now=now)
+
+
+def _show(pat: PersonalAccessToken, *, now: datetime) -> dict[str, Any]:
+    return {
+        "id": pat.id,
+        "name": pat.name,
+        "scopes": sorted(pat.scopes),
+        "active": pat.is_active(at=now),
+        "revoked": pat.is_revoked,
+        "expires_at": pat.expires_on.isoformat(),
+        "last_used_at": pat.last_used_at.isoformat() if pat.last_used_at else None,
+    }
 
 
 def _scopes(names: Sequence[str]) -> frozenset[Scope]:
