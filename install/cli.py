@@ -284,11 +284,20 @@ def explain(  # noqa: PLR0913  # each is an option of the command line
 
 @app.command(context_settings=RAW, add_help_option=False)
 def users(context: typer.Context) -> None:
-    """Work on users, on this machine: create, reset-password, token."""
+    """Work on users, on this machine: create, block, delete, token, revoke-token ..."""
     from install import local_work
 
     places, settings = _here()
     raise typer.Exit(local_work.run(places, settings, ["users", *context.args]))
+
+
+@app.command(context_settings=RAW, add_help_option=False)
+def clock(context: typer.Context) -> None:
+    """What the instance makes of this machine's clock: show, accept."""
+    from install import local_work
+
+    places, settings = _here()
+    raise typer.Exit(local_work.run(places, settings, ["clock", *context.args]))
 
 
 @app.command()
@@ -300,6 +309,7 @@ def version() -> None:
 def _add_groups() -> None:
     from install.auditing import app as audit
     from install.gateways import app as gateways
+    from install.keys import app as keys
     from install.licences import app as licence
     from install.models import app as models
     from install.seats import app as seats
@@ -312,6 +322,7 @@ def _add_groups() -> None:
     app.add_typer(seats, name="seats", help="Seats: list, give, take.")
     app.add_typer(audit, name="audit", help="The audit log: verify, list.")
     app.add_typer(gateways, name="gateways", help="Gateways: list, show, add, remove.")
+    app.add_typer(keys, name="keys", help="Signing keys: list, rotate.")
     app.add_typer(tls, name="tls", help="Certificates: show, renew.")
     app.command()(usage)
     app.command()(setup)

@@ -14,7 +14,17 @@ from tests.install.conftest import Run
 @pytest.mark.usefixtures("places")
 @pytest.mark.parametrize(
     "words",
-    [["status"], ["down"], ["ask", "x"], ["token"], ["logs"], ["models", "list"], ["users", "x"]],
+    [
+        ["status"],
+        ["down"],
+        ["ask", "x"],
+        ["token"],
+        ["logs"],
+        ["models", "list"],
+        ["users", "x"],
+        ["clock", "show"],
+        ["keys", "list"],
+    ],
 )
 def test_without_an_appliance_every_command_says_how_to_make_one(
     casemate: Run, words: list[str]
