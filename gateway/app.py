@@ -1,9 +1,8 @@
 """Builds the gateway's objects and joins them together."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -23,6 +22,7 @@ from gateway.contract.feed import Report
 from gateway.contract.recorder import EgressRecorder
 from gateway.edge import code, openai
 from gateway.edge.admission import Admission
+from gateway.edge.background import repeat
 from gateway.edge.callers import Callers
 from gateway.edge.challenge import challenge, prover
 from gateway.edge.code import CodeSurface
@@ -137,7 +137,7 @@ class Gateway:
             await stack.enter_async_context(session)
             client = Client(guard, connect_timeout_s=connect_timeout_s, trusted=self._trusted)
             stack.callback(client.close)
-            _repeat(stack, client.sweep, every=SWEEP_INTERVAL)
+            repeat(stack, client.sweep, every=SWEEP_INTERVAL)
             endpoints = Endpoints(guard, always_allowed=self._hosts())
             spool = self._open_spool(stack)
             revocations = Revocations()
@@ -163,7 +163,7 @@ class Gateway:
                     revocations=revocations,
                 )
                 self._follow(stack, session, pin=self._pin, store=store, followers=followers)
-                _repeat(stack, lambda: endpoints.probe(client), every=PROBE_INTERVAL)
+                repeat(stack, lambda: endpoints.probe(client), every=PROBE_INTERVAL)
                 self._ship(stack, session, pin=self._pin, spool=spool)
             self.surface = OpenAISurface(
                 gate=gate,
@@ -208,7 +208,7 @@ class Gateway:
         shipper = Shipper(
             spool, identity=self._identity, pin=pin, session=session, clock=self._clock
         )
-        _repeat(stack, shipper.step, every=self._settings.usage_interval)
+        repeat(stack, shipper.step, every=self._settings.usage_interval)
 
     def _believe(
         self,
@@ -236,7 +236,7 @@ class Gateway:
             revocations=revocations,
         )
         for key_set in issuers.key_sets:
-            _repeat(stack, key_set.keep_fresh, every=KEY_SET_INTERVAL)
+            repeat(stack, key_set.keep_fresh, every=KEY_SET_INTERVAL)
         return issuers
 
     def _open_key_set(
@@ -254,7 +254,7 @@ class Gateway:
             times=self._times,
         )
         key_set.restore()
-        _repeat(stack, key_set.keep_fresh, every=KEY_SET_INTERVAL)
+        repeat(stack, key_set.keep_fresh, every=KEY_SET_INTERVAL)
         return key_set
 
     def _follow(
@@ -279,7 +279,7 @@ class Gateway:
         stack.callback(self._metrics.watch(feed))
         # What changed since the last save is saved when everything else has ended.
         stack.push_async_callback(feed.keep)
-        _repeat(stack, feed.keep, every=KEEP_INTERVAL)
+        repeat(stack, feed.keep, every=KEEP_INTERVAL)
         client = FeedClient(
             feed,
             identity=self._identity,
@@ -288,7 +288,7 @@ class Gateway:
             clock=self._clock,
             poll_every=self._settings.feed_interval,
         )
-        _repeat(stack, client.step, every=FOLLOW_INTERVAL)
+        repeat(stack, client.step, every=FOLLOW_INTERVAL)
 
         def report() -> Report | None:
             if not feed.has_document:
@@ -306,35 +306,13 @@ class Gateway:
         reporter = Reporter(
             report, identity=self._identity, pin=pin, session=session, clock=self._clock
         )
-        _repeat(stack, reporter.step, every=REPORT_INTERVAL)
+        repeat(stack, reporter.step, every=REPORT_INTERVAL)
 
     def _is_deaf(self) -> bool:
         strict_after = self._settings.feed_strict_after
         return strict_after is not None and (
             self._feed is None or self._feed.age_s > strict_after.total_seconds()
         )
-
-
-def _repeat(
-    stack: AsyncExitStack, step: Callable[[], Awaitable[None]], *, every: timedelta
-) -> None:
-    """Runs `step` again and again until the stack unwinds; a defect in it is logged, not fatal."""
-
-    async def loop() -> None:
-        while True:
-            try:
-                await step()
-            except Exception:  # the boundary of a background task
-                log.exception("background_step_failed", step=step.__qualname__)
-            await asyncio.sleep(every.total_seconds())
-
-    async def stop() -> None:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-    task = asyncio.create_task(loop())
-    stack.push_async_callback(stop)
 
 
 def _detail(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, str]]:
