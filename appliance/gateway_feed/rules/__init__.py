@@ -12,7 +12,6 @@ from appliance.gateway_feed.rules.documents import (
     Parts,
     Position,
     build_document,
-    served,
     sign_document,
 )
 from appliance.gateway_feed.rules.folding import (
@@ -68,7 +67,6 @@ __all__ = [
     "parse_report",
     "reported_skew_ms",
     "seal_api_key",
-    "served",
     "sign_document",
     "state_of_model",
     "touched",

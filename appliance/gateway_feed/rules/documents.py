@@ -53,11 +53,6 @@ class Parts:
 NOTHING_NEW = Parts()
 
 
-def served(models: Sequence[ServedModel]) -> list[ServedModel]:
-    """Those that gateways may know of."""
-    return [each for each in models if each.model.is_enabled]
-
-
 def build_document(
     parts: Parts, gateway: Gateway, position: Position, *, course: Course, now: datetime
 ) -> feed.FeedDocument:

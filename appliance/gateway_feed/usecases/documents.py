@@ -186,7 +186,7 @@ def _gateway(session: Session, gateway_id: str) -> Gateway | None:
 def _everything(session: Session, sources: Sources, *, now: datetime) -> Parts:
     revoking = changes_from(session, now - rules.REMEMBERED_FOR, rules.REVOKING)
     return Parts(
-        models=rules.served(served_models(session, sources.sealer)),
+        models=served_models(session, sources.sealer),
         issuers=accepted_issuers(session, sources.told, now=now),
         keys=published_keys(session),
         revocations=_revocations(session, revoking, sources),
@@ -198,7 +198,7 @@ def _changed(
     session: Session, changes: Sequence[Change], sources: Sources, *, now: datetime
 ) -> Parts:
     news = rules.touched(changes)
-    models = rules.served(served_models(session, sources.sealer)) if news.refs else []
+    models = served_models(session, sources.sealer) if news.refs else []
     offered = {each.model.ref for each in models}
     return Parts(
         models=[each for each in models if each.model.ref in news.refs],

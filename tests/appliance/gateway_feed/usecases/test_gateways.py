@@ -14,6 +14,7 @@ from appliance.storage.engine import Db
 from appliance.storage.identity import ensure_identity
 from appliance.storage.outbox import last_sequence
 from appliance.storage.sealing import Sealer
+from gateway.contract.challenge import Challenge, ChallengeAnswer, signed_text
 from gateway.contract.feed import Report
 from tests.instance_builders import NOW, GatewayKeys, some_sources
 
@@ -86,3 +87,18 @@ def test_a_gateway_removed_meanwhile_can_use_and_report_nothing(db: Db) -> None:
     report = Report(version="1", epoch=1, sequence=1, models=())
     db.write_blocking(lambda session: usecases.store_report(session, assertion, report, now=NOW))
     assert not db.read_blocking(usecases.list_gateways)
+
+
+def test_a_challenge_is_answered_by_a_registered_gateway(db: Db) -> None:
+    keys, challenge = GatewayKeys(), Challenge(instance_id="i", nonce="n")
+    signature = encode(keys.signing.sign(signed_text(challenge)))
+    answer = ChallengeAnswer(gateway_id=keys.id, signature=signature)
+
+    def is_answered() -> bool:
+        return db.read_blocking(
+            lambda session: usecases.challenge_is_answered(session, answer, challenge)
+        )
+
+    assert not is_answered()
+    _register(db, keys)
+    assert is_answered()
