@@ -157,13 +157,15 @@ def _read_master_key(path: Path, *, is_mounted: bool) -> bytes:
     except OSError as cause:
         raise MasterKeyUnreadableError(path, "cannot be read by this user") from cause
     if mode & 0o077 and not is_mounted:
-        raise MasterKeyUnreadableError(path, f"can be read by others (mode {mode:04o}, needs 0600)")
+        reason = f"can be read by others (mode {mode:04o}); run 'chmod 600' on it"
+        raise MasterKeyUnreadableError(path, reason)
     try:
         key = base64.b64decode(text.strip(), validate=True)
     except binascii.Error:
         key = b""
     if len(key) != KEY_BYTES:
-        raise MasterKeyUnreadableError(path, "does not hold a key")
+        reason = f"does not hold a key ({KEY_BYTES} bytes in base64); put the right file back"
+        raise MasterKeyUnreadableError(path, reason)
     return key
 
 

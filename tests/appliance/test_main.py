@@ -4,7 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from appliance import __main__ as program
+from appliance.storage.sealing import create_master_key
 from tests.appliance.conftest import FilledHome
 from tests.conftest import a_free_port, wait_until
 from tests.instance_builders import GatewayKeys, some_answers
@@ -173,3 +174,48 @@ def test_a_taken_metrics_port_is_one_sentence(filled: FilledHome) -> None:
             output = process.communicate(timeout=15)[0]
     assert process.returncode == 2
     assert "CASEMATE_INSTANCE_METRICS_PORT" in output
+
+
+def _lose(key: Path) -> None:
+    key.unlink()
+
+
+def _replace(key: Path) -> None:
+    key.unlink()
+    create_master_key(key)
+
+
+def _cut(key: Path) -> None:
+    key.write_bytes(key.read_bytes()[:20])
+
+
+def _open_to_group(key: Path) -> None:
+    key.chmod(0o640)
+
+
+@pytest.mark.parametrize(
+    ("harm", "code"),
+    [
+        (_lose, "master_key_missing"),
+        (_replace, "master_key_wrong"),
+        (_cut, "master_key_unreadable"),
+        (_open_to_group, "master_key_unreadable"),
+    ],
+)
+def test_a_start_without_the_right_master_key_says_so_and_shows_none_of_it(
+    filled: FilledHome,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    harm: Callable[[Path], None],
+    code: str,
+) -> None:
+    monkeypatch.setenv("CASEMATE_HOME", str(filled.home))
+    monkeypatch.setenv("CASEMATE_DATABASE_URL", filled.url)
+    key = filled.home / "keys" / "master.key"
+    text = key.read_text().strip()
+    harm(key)
+    assert program.main(["serve"]) == 2
+    said = capsys.readouterr()
+    assert f"[{code}]" in said.err
+    assert said.err.count("\n") == 1
+    assert text[:12] not in said.err + said.out

@@ -75,6 +75,10 @@ def test_a_missing_master_key_says_where_it_should_be(tmp_path: Path) -> None:
     ("mode", "text", "reason"),
     [
         (0o644, b"A" * 43 + b"=", "by others"),
+        (0o640, b"A" * 43 + b"=", r"by others \(mode 0640\)"),
+        (0o600, b"A" * 22 + b"==", "does not hold"),
+        (0o600, b"A" * 44 + b"AAA=", "does not hold"),
+        (0o600, bytes(range(256)), "does not hold"),
         (0o600, b"short", "does not hold"),
         (0o600, b"", "does not hold"),
     ],
