@@ -147,7 +147,7 @@ class Staff:
     ) -> "Staff":
         people = [await admin.hire(f"user{number}") for number in range(count)]
         staff = cls(admin, people, ledger=ledger, dice=dice)
-        for person in people:
+        for person in people[: count // 2]:
             staff.good.append(await staff._mint(person.pat))
         return staff
 
@@ -321,7 +321,7 @@ class Asker:
 
     def _pick(self) -> Held:
         staff, share = self._staff, self._dice.random()
-        if share < GOOD_SHARE:
+        if share < GOOD_SHARE and staff.good:
             return self._dice.choice(staff.good)
         if share < GOOD_SHARE + REVOKED_SHARE and staff.revoked:
             return self._dice.choice(staff.revoked)
