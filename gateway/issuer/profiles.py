@@ -100,7 +100,8 @@ def read_claims(
     try:
         verified = _READERS[profile.kind](payload, profile, sources)
     except (msgspec.ValidationError, RecursionError) as cause:
-        raise InvalidTokenError(reason=f"claims: {cause}") from cause
+        # Cut: it may quote what the token says.
+        raise InvalidTokenError(reason=f"claims: {cause!s:.200}") from cause
     claims = verified.claims
     if AUDIENCE not in claims.aud:
         raise InvalidTokenError(reason="for another audience")
