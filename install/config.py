@@ -54,6 +54,7 @@ HANDED_ON: dict[str, tuple[str, ...]] = {
     "CASEMATE_INSTANCE_PUBLIC_URL": ("instance",),
     "CASEMATE_GATEWAY_PUBLIC_URL": ("instance",),
     "CASEMATE_ALLOWED_NETWORKS": ("instance", "gateway"),
+    "CASEMATE_TRUSTED_PROXIES": ("instance", "gateway"),
     "CASEMATE_MAX_BODY_BYTES": ("gateway",),
 }
 
