@@ -8,7 +8,11 @@ from litestar import Request
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.response import Response
 
-from appliance.access_tokens.errors import NoSigningKeyError
+from appliance.access_tokens.errors import (
+    AccessTokenInvalidError,
+    AccessTokenSupersededError,
+    NoSigningKeyError,
+)
 from appliance.accounts.errors import (
     LastAdminError,
     TakenError,
@@ -31,10 +35,12 @@ from appliance.gateway_feed.errors import (
 )
 from appliance.licensing.errors import (
     AuthorityPinnedError,
+    ClockWentBackError,
     LicenceError,
     LicenceTakenError,
     SeatError,
 )
+from appliance.outbound import UnreachableError
 from appliance.self_hosted_models.errors import EndpointNotAllowedError, RefTakenError
 from appliance.storage.engine import DatabaseUnavailableError
 
@@ -48,6 +54,8 @@ PROBLEMS: dict[type[ApplianceError], HTTPStatus] = {
     GatewayKeyInvalidError: HTTPStatus.BAD_REQUEST,
     LicenceError: HTTPStatus.BAD_REQUEST,
     UnauthorizedError: HTTPStatus.UNAUTHORIZED,
+    AccessTokenInvalidError: HTTPStatus.UNAUTHORIZED,
+    AccessTokenSupersededError: HTTPStatus.UNAUTHORIZED,
     AssertionRefusedError: HTTPStatus.UNAUTHORIZED,
     ForbiddenError: HTTPStatus.FORBIDDEN,
     UserBlockedError: HTTPStatus.FORBIDDEN,
@@ -60,7 +68,9 @@ PROBLEMS: dict[type[ApplianceError], HTTPStatus] = {
     SeatError: HTTPStatus.CONFLICT,
     DatabaseUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     NoSigningKeyError: HTTPStatus.SERVICE_UNAVAILABLE,
+    ClockWentBackError: HTTPStatus.SERVICE_UNAVAILABLE,
     NoFeedKeyError: HTTPStatus.SERVICE_UNAVAILABLE,
+    UnreachableError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 # The codes of what Litestar itself refuses.
 FRAMEWORK_CODES = {

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -38,30 +39,42 @@ from appliance.accounts.rest import note_refusal, provide_caller, require_access
 from appliance.accounts.rules import Access
 from appliance.answers import ANSWERS
 from appliance.audit import rest as audit
+from appliance.certificates import outgoing_trust
 from appliance.console import pages as console_pages
 from appliance.console import rest as console
+from appliance.egress import Egress, database_hosts
 from appliance.errors import (
     ApplianceError,
 )
 from appliance.explanations import jobs as explanation_jobs
 from appliance.explanations import rest as explanations
 from appliance.feature_flags import rest as feature_flags
+from appliance.forwarding import rest as forwarding
 from appliance.gateway_feed import jobs as feed_jobs
 from appliance.gateway_feed import rest as gateway_feed
 from appliance.gateway_feed.rest import Streams
-from appliance.gateway_feed.usecases import Sources, kids_held, state_of_model
+from appliance.gateway_feed.usecases import (
+    Sources,
+    challenge_is_answered,
+    kids_held,
+    state_of_model,
+)
 from appliance.graphql import rest as graphql
+from appliance.instance_settings import rest as instance_settings_rest
 from appliance.instance_settings import usecases as instance_settings
+from appliance.instance_settings.rest import Desk, GatewayCheck
 from appliance.instance_settings.rules import Addresses
+from appliance.instance_settings.rules import check_address as check_public_address
 from appliance.licensing import jobs as licensing_jobs
 from appliance.licensing import rest as licensing
+from appliance.licensing.usecases import note_time
 from appliance.namespaces import rest as namespaces
 from appliance.observation import Observation
+from appliance.outbound import Outbound
 from appliance.resources import rest as resources
 from appliance.resources.usecases import follow_group, visible_project
 from appliance.self_hosted_models import rest as self_hosted_models
 from appliance.self_hosted_models.rules import checked_endpoint
-from appliance.self_hosted_models.usecases import resolve
 from appliance.settings import Settings
 from appliance.slashes import EscapedSlashes
 from appliance.storage.engine import (
@@ -80,6 +93,7 @@ from appliance.usage import rest as usage
 from appliance.usage.rules import Retention
 from gateway.contract.addresses import Network
 from gateway.contract.catalog import load_catalog
+from gateway.contract.egress import EgressPolicy
 
 MAX_BODY_BYTES = 1024 * 1024
 
@@ -92,6 +106,7 @@ HANDLERS = [
     *access_tokens.handlers,
     *licensing.handlers,
     *self_hosted_models.handlers,
+    *instance_settings_rest.handlers,
     *explanations.handlers,
     *usage.handlers,
     *graphql.handlers,
@@ -152,9 +167,10 @@ def open_instance(settings: Settings) -> Instance:
         ApplianceError: the database, the master key or the first contents are missing or wrong.
     """
     with ExitStack() as undo:
+        # First of all: without its key nothing of the database should be touched.
+        sealer = Sealer.from_file(settings.master_key_path, is_mounted=settings.secrets_mounted)
         db = undo.enter_context(closing(open_database(settings)))
         identity = db.read_blocking(read_identity)
-        sealer = Sealer.from_file(settings.master_key_path, is_mounted=settings.secrets_mounted)
         db.read_blocking(lambda session: check_master_key(session, sealer))
         undo.pop_all()
     return Instance(db=db, sealer=sealer, identity=identity)
@@ -167,55 +183,101 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         ApplianceError: it cannot be opened.
     """
     instance = open_instance(settings)
-    told = _told(settings)
-    _note_issuer(instance.db, told, now=clock())
+    _note_start(instance.db, _told(settings), now=clock())
     registry = CollectorRegistry()
-    minter = Minter(
-        instance.sealer,
-        instance.identity,
-        told=told,
-        catalog=load_catalog(),
-        version=release(),
-    )
     streams = Streams(instance.db, clock=clock)
-    values: dict[str, Any] = {
-        "db": instance.db,
-        "sealer": instance.sealer,
-        "identity": instance.identity,
-        "minter": minter,
+    egress = _egress(settings, registry)
+    outbound = _outbound(settings, egress)
+    values = {
+        **_values(settings, instance, egress=egress, outbound=outbound, clock=clock),
+        **_FROM_ABOVE,
         "clock": clock,
         "registry": registry,
         "streams": streams,
-        "feed_sources": Sources(
-            sealer=instance.sealer, minter=minter, catalog=load_catalog(), told=told
-        ),
-        "check_endpoint": _endpoint_check(settings.networks),
-        **_FROM_ABOVE,
-        "told": told,
-        "key_timing": _key_timing(settings),
-        "version": release(),
-        "usage_retention": _retention(settings),
     }
     jobs = TimedJobs(instance.db, _jobs(settings, instance.sealer), clock=clock)
     app = Litestar(
-        route_handlers=HANDLERS,
+        route_handlers=[
+            *HANDLERS,
+            *forwarding.handlers(
+                max_body_bytes=settings.max_body_bytes, trusted_proxies=settings.proxies
+            ),
+        ],
         dependencies={name: _given(value) for name, value in values.items()} | _OF_THE_REQUEST,
         guards=[require_access],
         after_exception=[note_refusal],
         exception_handlers=ANSWERS,
         template_config=TemplateConfig(instance=_template_engine()),
-        state=State({"db": instance.db, "clock": clock, "registry": registry, "streams": streams}),
+        state=State(
+            {
+                "db": instance.db,
+                "clock": clock,
+                "registry": registry,
+                "streams": streams,
+                "recorder": egress.recorder,
+            }
+        ),
         request_max_body_size=MAX_BODY_BYTES,
         logging_config=None,
         # The pages that Litestar would add load their scripts from outside.
         openapi_config=None,
-        lifespan=[lambda _: jobs.run(), lambda _: streams.run()],
+        lifespan=[lambda _: jobs.run(), lambda _: outbound.run(), lambda _: streams.run()],
         on_shutdown=[instance.db.close],
     )
     _check_every_route_states_its_access(app)
     # Around the whole application, since middleware of Litestar's sees no request without a route.
     app.asgi_handler = EscapedSlashes(Observation(app.asgi_handler, registry))
     return app
+
+
+def _egress(settings: Settings, registry: CollectorRegistry) -> Egress:
+    names = (settings.instance_host, *database_hosts(settings.database))
+    return Egress(registry, names=names)
+
+
+def _outbound(settings: Settings, egress: Egress) -> Outbound:
+    return Outbound(
+        EgressPolicy(settings.networks),
+        trusted=outgoing_trust(settings.ca_file),
+        on_refused=egress.count,
+        recorder=egress.recorder,
+    )
+
+
+def _values(
+    settings: Settings,
+    instance: Instance,
+    *,
+    egress: Egress,
+    outbound: Outbound,
+    clock: Callable[[], datetime],
+) -> dict[str, Any]:
+    told, catalog = _told(settings), load_catalog()
+    minter = Minter(
+        instance.sealer, instance.identity, told=told, catalog=catalog, version=release()
+    )
+    db, instance_id = instance.db, instance.identity.instance_id
+    check_gateway = GatewayCheck(
+        db, outbound, instance_id=instance_id, is_answered=challenge_is_answered
+    )
+    check_address = partial(
+        check_public_address, networks=settings.networks, resolve=egress.resolve
+    )
+    desk = Desk(db, told, check_address=check_address, check_gateway=check_gateway, clock=clock)
+    return {
+        "db": instance.db,
+        "sealer": instance.sealer,
+        "identity": instance.identity,
+        "minter": minter,
+        "feed_sources": Sources(sealer=instance.sealer, minter=minter, catalog=catalog, told=told),
+        "check_endpoint": _endpoint_check(settings.networks, egress),
+        "told": told,
+        "outbound": outbound,
+        "desk": desk,
+        "key_timing": _key_timing(settings),
+        "version": release(),
+        "usage_retention": _retention(settings),
+    }
 
 
 def _retention(settings: Settings) -> Retention:
@@ -262,17 +324,21 @@ def _told(settings: Settings) -> Addresses:
     )
 
 
-def _note_issuer(db: Db, told: Addresses, *, now: datetime) -> None:
-    if db.read_blocking(lambda session: instance_settings.needs_noting(session, told)):
-        db.write_blocking(lambda session: instance_settings.note_issuer(session, told, now=now))
+def _note_start(db: Db, told: Addresses, *, now: datetime) -> None:
+    def work(session: Session) -> None:
+        note_time(session, now=now)
+        if instance_settings.needs_noting(session, told):
+            instance_settings.note_issuer(session, told, now=now)
+
+    db.write_blocking(work)
 
 
 def _given(value: Any) -> Provide:
     return Provide(lambda: value, sync_to_thread=False)
 
 
-def _endpoint_check(networks: Sequence[Network]) -> Callable[[str], str]:
-    return lambda url: checked_endpoint(url, networks=networks, resolve=resolve)
+def _endpoint_check(networks: Sequence[Network], egress: Egress) -> Callable[[str], str]:
+    return lambda url: checked_endpoint(url, networks=networks, resolve=egress.resolve)
 
 
 async def _asked_page(

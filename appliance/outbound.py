@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -137,8 +138,9 @@ class Outbound:
         )
         with self._reaching(url):
             try:
+                # As a file, a long body goes out in parts, between which others get their turn.
                 answer = await self._session.post(
-                    url, data=body, headers=headers, timeout=timeout, allow_redirects=False
+                    url, data=BytesIO(body), headers=headers, timeout=timeout, allow_redirects=False
                 )
             except TimeoutError as cause:
                 raise UnreachableError(reason="no answer in time") from cause
@@ -147,8 +149,13 @@ class Outbound:
             except (aiohttp.ClientError, OSError, ValueError) as cause:
                 # The library's texts name the address.
                 raise UnreachableError(reason=type(cause).__name__) from cause
-        async with answer:
+        try:
             yield answer
+        finally:
+            if answer.content.at_eof():
+                answer.release()
+            else:
+                answer.close()
 
     @contextmanager
     def _reaching(self, url: str) -> Iterator[None]:

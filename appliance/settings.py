@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gateway.contract.addresses import DEFAULT_NETWORKS, Network
+from gateway.contract.peers import folded_network
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -140,6 +141,11 @@ class Settings(BaseSettings):
     def networks(self) -> tuple[Network, ...]:
         """Where model endpoints may lie."""
         return tuple(self.allowed_networks)
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """Whose X-Forwarded-For counts."""
+        return tuple(folded_network(each) for each in self.trusted_proxies)
 
     @classmethod
     def from_environment(cls) -> Self:

@@ -1,9 +1,9 @@
 """What a field is resolved with: who asks and when, and the transaction it reads or writes in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, Protocol, TypeVar, cast, runtime_checkable
 
 import strawberry
 from anyio import from_thread
@@ -11,6 +11,7 @@ from graphql import OperationType
 from strawberry.extensions import FieldExtension
 
 from appliance.accounts.rules import Access, Caller, check_access
+from appliance.audit.rules import Actor
 from appliance.storage.engine import Db, Session
 
 T = TypeVar("T")
@@ -18,6 +19,17 @@ Resolver = TypeVar("Resolver", bound=Callable[..., Any])
 
 # What present gateways say of a model; the room that knows lies above those that ask.
 ReadState = Callable[[Session, str, datetime], Literal["ready", "unreachable"] | None]
+
+
+@runtime_checkable
+class SettingsDesk(Protocol):
+    """Reads and changes the instance's settings, whose room lies above this one."""
+
+    def read(self, session: Session) -> Any:
+        """All settings as they are now."""
+
+    async def change(self, changes: Mapping[str, str | int | None], *, actor: Actor) -> Any:
+        """Checks and saves; the settings as they are then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +44,7 @@ class Context:
     now: datetime
     version: str
     read_state: ReadState
+    desk: SettingsDesk
     db: Db
     session: Session | None
 
@@ -44,6 +57,10 @@ class Context:
     def write(self, work: Callable[[Session], T]) -> T:
         """Commits what `work` writes; only for fields of mutations."""
         return from_thread.run(self.db.write, work)
+
+    def wait_for(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """What `work` gives, which runs on the event loop; only for fields of mutations."""
+        return from_thread.run(work)
 
 
 Info = strawberry.Info[Context, None]

@@ -27,7 +27,7 @@ from appliance.accounts.rules import Access, Caller
 from appliance.audit.rules import Target
 from appliance.audit.usecases import is_refusal_known, record_refusal
 from appliance.errors import ApplianceError, ForbiddenError, NotFoundError
-from appliance.fields.resolving import Context, ReadState
+from appliance.fields.resolving import Context, ReadState, SettingsDesk
 from appliance.graphql.limits import read_operation
 from appliance.graphql.schema import build_schema
 from appliance.storage.engine import DatabaseUnavailableError, Db
@@ -63,6 +63,7 @@ async def answer_operation(  # noqa: PLR0913  # each is handed in by its name
     caller: NamedDependency[Caller],
     db: NamedDependency[Db],
     read_state: NamedDependency[ReadState],
+    desk: NamedDependency[SettingsDesk],
     clock: NamedDependency[Clock],
     version: NamedDependency[str],
 ) -> dict[str, Any]:
@@ -75,7 +76,13 @@ async def answer_operation(  # noqa: PLR0913  # each is handed in by its name
     except (GraphQLSyntaxError, ApplianceError) as refusal:
         return {"errors": [_shown(_as_graphql(refusal))]}
     context = Context(
-        caller=caller, now=clock(), version=version, read_state=read_state, db=db, session=None
+        caller=caller,
+        now=clock(),
+        version=version,
+        read_state=read_state,
+        desk=desk,
+        db=db,
+        session=None,
     )
     result = await _execute(data, context, operation.operation)
     errors = result.errors or []

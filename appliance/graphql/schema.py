@@ -15,6 +15,7 @@ from appliance.feature_flags.graphql import FlagsQuery
 from appliance.fields import global_ids
 from appliance.fields.resolving import Needs
 from appliance.graphql.errors import FieldWithoutAccessError
+from appliance.instance_settings.graphql import SettingsMutation, SettingsQuery
 from appliance.licensing import graphql as licensing
 
 QUERIES: tuple[type, ...] = (
@@ -22,8 +23,9 @@ QUERIES: tuple[type, ...] = (
     FlagsQuery,
     licensing.LicensingQuery,
     ExplanationsQuery,
+    SettingsQuery,
 )
-MUTATIONS: tuple[type, ...] = (licensing.LicensingMutation,)
+MUTATIONS: tuple[type, ...] = (licensing.LicensingMutation, SettingsMutation)
 SCALARS: Mapping[object, ScalarDefinition] = {**global_ids.scalars, **licensing.scalars}
 
 

@@ -12,7 +12,7 @@ from appliance.access_tokens.usecases.keys import (
     signing_keys,
     step_rotation,
 )
-from appliance.access_tokens.usecases.minting import Minter
+from appliance.access_tokens.usecases.minting import Minter, Recognised, presented_token
 from appliance.access_tokens.usecases.standings import (
     effective_grant,
     namespace_of_token,
@@ -23,6 +23,7 @@ from appliance.access_tokens.usecases.standings import (
 __all__ = [
     "FreshKey",
     "Minter",
+    "Recognised",
     "due_step",
     "effective_grant",
     "ensure_signing_key",
@@ -30,6 +31,7 @@ __all__ = [
     "kill_key",
     "make_key",
     "namespace_of_token",
+    "presented_token",
     "published_keys",
     "rotate",
     "signing_keys",

@@ -1,6 +1,7 @@
 """Mints access tokens."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -8,21 +9,33 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from appliance.access_tokens import rules, tables
 from appliance.access_tokens.errors import NoSigningKeyError
-from appliance.access_tokens.rules import AccessToken, Origin, Purpose, Subject
+from appliance.access_tokens.rules import AccessToken, Origin, Purpose, Subject, verifying
+from appliance.access_tokens.rules.verifying import presented_token
 from appliance.access_tokens.usecases.standings import standing
 from appliance.accounts.rules import Caller
-from appliance.accounts.usecases import all_user_ids, grant_era
+from appliance.accounts.usecases import all_user_ids, find_caller, grant_era
 from appliance.instance_settings.rules import Addresses
-from appliance.instance_settings.usecases import addresses
-from appliance.licensing.usecases import is_saas
+from appliance.instance_settings.usecases import accepted_issuers, addresses
+from appliance.licensing.usecases import check_clock, is_saas
 from appliance.namespaces.rules import Namespace
 from appliance.storage.engine import Session
 from appliance.storage.identity import Identity
 from appliance.storage.sealing import Sealer
 from gateway.contract.catalog import Catalog
 from gateway.contract.claims import Claims
+from gateway.contract.compact import CompactToken
+
+__all__ = ["Minter", "Recognised", "presented_token"]
 
 SUBJECT_PURPOSE = "global user id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recognised:
+    """An access token that came back and is good."""
+
+    claims: Claims
+    caller: Caller
 
 
 class Minter:
@@ -54,6 +67,7 @@ class Minter:
 
         Raises:
             NoSigningKeyError: there is no key to sign with.
+            ClockWentBackError: the clock shows a time that was over before.
         """
         sealed = tables.current_key(session)
         if sealed is None:
@@ -69,6 +83,28 @@ class Minter:
             headers=rules.client_headers(claims, version=self._version),
         )
 
+    def recognise(self, session: Session, token: CompactToken, *, now: datetime) -> Recognised:
+        """Whose the access token is that comes back, and what it says.
+
+        Raises:
+            AccessTokenInvalidError: it is not one of ours, or does not hold now.
+            AccessTokenSupersededError: what it grants was changed or taken back.
+        """
+        issuers = accepted_issuers(session, self._told, now=now)
+        claims = verifying.verified_claims(
+            token,
+            tables.public_keys(session),
+            issuers=issuers,
+            instance_id=self._identity.instance_id,
+            now=now,
+        )
+        caller = find_caller(session, verifying.credential_id(claims))
+        name = "" if caller is None else self.global_user_id(caller.user.id)
+        caller = verifying.check_still_granted(
+            claims, caller, global_user_id=name, era=grant_era(session), now=now
+        )
+        return Recognised(claims=claims, caller=caller)
+
     def claims_of(
         self,
         session: Session,
@@ -78,7 +114,11 @@ class Minter:
         jti: UUID,
         now: datetime,
     ) -> Claims:
-        """What a token would say that is minted now; its use is `direct`."""
+        """What a token would say that is minted now; its use is `direct`.
+
+        Raises:
+            ClockWentBackError: the clock shows a time that was over before.
+        """
         origin = self._origin(session, addresses(session, self._told), now=now)
         held = standing(session, caller.user, namespace=namespace, catalog=self._catalog, now=now)
         purpose = Purpose(jti=jti)
@@ -92,6 +132,8 @@ class Minter:
         )
 
     def _origin(self, session: Session, where: Addresses, *, now: datetime) -> Origin:
+        # What is minted at a time that was over before might outlive all that is remembered.
+        check_clock(session, now=now)
         return Origin(
             issuer=where.instance_public_url,
             instance_id=self._identity.instance_id,

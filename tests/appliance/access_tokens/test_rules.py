@@ -235,7 +235,8 @@ def test_a_forwarded_token_is_never_wider_than_the_one_it_came_with() -> None:
     )
     purpose = Purpose(jti=UUID(int=6), use="forwarded", within=user_token, client_ip="10.0.0.7")
     claims = token_claims(SUBJECT, standing, purpose, origin=ORIGIN, now=NOW)
-    assert (claims.scopes, claims.providers, claims.flags) == (frozenset(), frozenset(), {"x"})
+    assert not claims.scopes | claims.providers
+    assert claims.flags == {"x"}
     assert (claims.use, claims.exp, claims.client_ip) == ("forwarded", user_token.exp, "10.0.0.7")
 
 

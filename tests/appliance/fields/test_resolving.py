@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, cast
 
 import anyio.to_thread
 import pytest
@@ -6,7 +6,7 @@ import strawberry
 from sqlmodel import select
 
 from appliance.accounts.rules import Access, Scope
-from appliance.fields.resolving import Context, Info, field, mutation
+from appliance.fields.resolving import Context, Info, SettingsDesk, field, mutation
 from appliance.storage.engine import Db, Session
 from appliance.storage.outbox import OutboxRow, publish
 from tests.instance_builders import NOW, a_caller
@@ -36,6 +36,7 @@ def a_context(db: Db, *scopes: Scope, session: Session | None = None) -> Context
         now=NOW,
         version="1",
         read_state=lambda *_: None,
+        desk=cast("SettingsDesk", None),
         db=db,
         session=session,
     )

@@ -1,0 +1,86 @@
+"""Where a request goes at the gateway, and what of it and of its answer is handed on."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+import msgspec
+
+from appliance.errors import InvalidFieldsError
+from gateway.contract import headers
+from gateway.contract.compact import CompactToken
+
+Header = tuple[bytes, bytes]
+
+# The member of OpenAI's API that says which question it is.
+_PATHS = {"messages": "/v1/chat/completions", "prompt": "/v1/completions"}
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+# Of an answer; everything else is between the instance and the gateway.
+_HANDED_BACK = frozenset({"content-type", "content-length", "retry-after", "www-authenticate"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """A request as it came: with which token, from which address; `jti` is for its own token."""
+
+    token: CompactToken
+    client_ip: str
+    jti: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Onward:
+    """Where a request is handed on to, with which token."""
+
+    gateway_url: str
+    token: str
+    silence_s: int
+
+    def __repr__(self) -> str:
+        return f"Onward(gateway_url={self.gateway_url!r})"
+
+
+def path_of(body: bytes) -> str:
+    """The gateway's path for a body in the words of OpenAI's API.
+
+    Raises:
+        InvalidFieldsError: no JSON object, or one without a question.
+    """
+    try:
+        members = _members.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
+        raise InvalidFieldsError({"body": "must be a JSON object"}) from cause
+    for member, path in _PATHS.items():
+        if member in members:
+            return path
+    raise InvalidFieldsError({"messages": "is missing; give messages, or prompt for a completion"})
+
+
+def onward_headers(
+    onward: Onward, *, unit_primitive: str | None, request_id: str
+) -> dict[str, str]:
+    """What goes to the gateway: the body's kind, who asks, and for which unit primitive."""
+    sent = {
+        "authorization": f"Bearer {onward.token}",
+        "content-type": "application/json",
+        "x-request-id": request_id,
+    }
+    if unit_primitive is not None:
+        sent[headers.UNIT_PRIMITIVE] = unit_primitive
+    return sent
+
+
+def handed_back(answered: Mapping[str, str]) -> list[Header]:
+    """Of an answer's headers those that the client gets."""
+    return [
+        (name.lower().encode("latin-1"), value.encode("latin-1"))
+        for name, value in answered.items()
+        if name.lower() in _HANDED_BACK
+    ]
+
+
+def joined(name: bytes, request_headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The lines of a header as one, in their order; "" for none."""
+    lines = (value.decode("latin-1") for each, value in request_headers if each == name)
+    return ", ".join(lines)
