@@ -123,7 +123,7 @@ def store_decisions(
             known.add(decision.decision_id)
             kept = rules.recorded(decision, gateway_id, user_ids.get(decision.subject))
             tables.add(session, kept)
-            _record_refusal(session, kept, now=now)
+            _record_refusal(session, kept, address=decision.address, now=now)
     session.flush()
     return [
         RefusedEvent(event_id=each.decision_id, reason=problem)
@@ -241,7 +241,10 @@ def _model(
     return AskedModel(ref=ref, registered=registered, state=state)
 
 
-def _record_refusal(session: Session, decision: RecordedDecision, *, now: datetime) -> None:
+def _record_refusal(
+    session: Session, decision: RecordedDecision, *, address: str | None, now: datetime
+) -> None:
+    seen = {} if address is None else {"address": address}
     record(
         session,
         REFUSED,
@@ -253,6 +256,7 @@ def _record_refusal(session: Session, decision: RecordedDecision, *, now: dateti
             "unit_primitive": decision.unit_primitive,
             "provider": decision.provider,
             "namespace_id": decision.namespace_id,
+            **seen,
         },
         now=now,
     )

@@ -18,6 +18,14 @@ HEADERS_DECIDE = (
     "The request named a group in its headers that its access token was not for; whether that is "
     "still so depends on what the client sends."
 )
+ADDRESS_DECIDES = (
+    "The request came from an address that the model's allow-list did not have; the audit log's "
+    "entry of the refusal names it. Ask with that `address` how it would be answered now."
+)
+NOTES: dict[str, str] = {
+    Code.NAMESPACE_NOT_GRANTED: HEADERS_DECIDE,
+    Code.ADDRESS_NOT_ALLOWED: ADDRESS_DECIDES,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +56,14 @@ class Recollection:
         """Whether a new access token would meet the same end; None when nobody can say."""
         if self.explanation is None or self.explanation.verdict == "unknown":
             return None
-        if self.explanation.verdict == "permitted" and self.note is not None:
+        if self.explanation.verdict == "permitted" and self.note == HEADERS_DECIDE:
             return None
         return self.explanation.verdict == "refused"
 
     @property
     def note(self) -> str | None:
         """What the explanation cannot see."""
-        return HEADERS_DECIDE if self.decision.code == Code.NAMESPACE_NOT_GRANTED else None
+        return NOTES.get(self.decision.code)
 
 
 def recorded(decision: Decision, gateway_id: str, user_id: int | None) -> RecordedDecision:
@@ -84,7 +92,8 @@ def problem_of(decision: Decision, *, now: datetime) -> str | None:
     if not is_ulid(decision.decision_id):
         return "its id is not a ULID"
     needed = (decision.subject, decision.code)
-    texts = (*needed, decision.unit_primitive, decision.provider or "", decision.model or "")
+    said = (decision.provider, decision.model, decision.address)
+    texts = (*needed, decision.unit_primitive, *(text or "" for text in said))
     if not all(needed) or not all(_is_plain(text) for text in texts):
         return "a text is missing, too long or not printable"
     if decision.namespace_id is not None and not 0 < decision.namespace_id <= MAX_ID:

@@ -292,6 +292,12 @@ def test_a_refusal_is_kept_and_logged_once(world: World) -> None:
     assert world.db.read_blocking(verify).is_intact
 
 
+def test_the_address_that_a_model_was_closed_to_is_in_the_audit_log(world: World) -> None:
+    _store(world, a_decision(code="address_not_allowed", address="192.0.2.1"))
+    (event,) = _refusals(world)
+    assert event.entry.details["address"] == "192.0.2.1"
+
+
 def test_a_refusal_of_a_stranger_is_logged_as_the_gateway_s(world: World) -> None:
     admin = world.new_user("root", is_admin=True)
     _store(world, a_decision())

@@ -5,7 +5,7 @@ import pytest
 
 from appliance.explanations.rules import Recollection, explain, problem_of, recorded
 from tests.appliance.explanations.builders import DAY, a_decision, an_asked_model, some_facts
-from tests.instance_builders import NOW, a_user
+from tests.instance_builders import NOW, a_model, a_user
 
 
 def test_a_decision_is_kept_as_it_was_told() -> None:
@@ -28,6 +28,7 @@ def test_a_decision_is_kept_as_it_was_told() -> None:
         ({"code": "c" * 256}, "too long"),
         ({"model": "a\0b"}, "printable"),
         ({"unit_primitive": "\n"}, "printable"),
+        ({"address": "1\n"}, "printable"),
         ({"namespace_id": 0}, "number"),
         ({"namespace_id": 2**31}, "number"),
     ],
@@ -55,6 +56,14 @@ def test_a_refusal_would_still_be_one_or_not() -> None:
 def test_what_cannot_be_explained_cannot_be_foretold() -> None:
     assert replace(_recalled(), explanation=None).would_still_be_refused is None
     assert _recalled(model=an_asked_model(state=None)).would_still_be_refused is None
+
+
+def test_what_an_address_decided_is_told_where_the_list_still_stands() -> None:
+    restricted = an_asked_model(registered=a_model(allowed_networks=("10.0.0.0/8",)))
+    found = _recalled(code="address_not_allowed", model=restricted)
+    assert found.would_still_be_refused is None
+    assert "audit" in str(found.note)
+    assert _recalled(code="address_not_allowed").would_still_be_refused is False
 
 
 def test_what_the_headers_decided_is_not_foretold() -> None:
