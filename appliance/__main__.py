@@ -159,6 +159,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> None:
     except OSError as cause:
         app.state.db.close()
         raise MetricsPortError(settings.instance_metrics_port) from cause
+    sys.addaudithook(app.state.recorder)
     server = Server(
         uvicorn.Config(
             app,
@@ -167,6 +168,8 @@ def _serve(settings: Settings, _: argparse.Namespace) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            # Who the peer is decides on addresses; a header counts only from a trusted proxy.
+            proxy_headers=False,
             timeout_graceful_shutdown=GRACE_S,
             ssl_context_factory=(lambda *_: certificate.context) if certificate else None,
             callback_notify=certificate.refresh if certificate else None,
@@ -174,8 +177,12 @@ def _serve(settings: Settings, _: argparse.Namespace) -> None:
         ),
         on_shutdown=app.state.streams.stop,
     )
-    with suppress(KeyboardInterrupt):
-        server.run()
+    try:
+        with suppress(KeyboardInterrupt):
+            server.run()
+    finally:
+        # A hook stays with its process, which may go on.
+        app.state.recorder.rest()
     if not server.started:
         sys.exit(STARTUP_FAILURE)
 
