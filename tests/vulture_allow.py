@@ -21,7 +21,7 @@ from gateway.contract import catalog, claims, codes, events, feed
 from gateway.edge import health, openai
 from gateway.settings import Settings
 from gateway.upstream.connection import Connection
-from install import cli, models
+from install import cli, keys, models
 
 _ = [
     # Roles that come over the wire by their number.
@@ -70,6 +70,7 @@ _ = [
     Connection.on_message_complete,
     # A person calls them from the command line.
     cli.down,
+    keys.list_keys,
     models.remove,
     # Fields and members of the GraphQL schema; clients read and name them.
     connections.PageInfo.has_next_page,
