@@ -1,7 +1,7 @@
 """What an AI admin and the set-up do with self-hosted models, and what the feed reads of them."""
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -128,12 +128,14 @@ def ensure_local_model(
     return LocalModelResult(is_new=False, changed=changed)
 
 
-def served_models(session: Session, sealer: Sealer) -> Sequence[ServedModel]:
-    """Every enabled model, with its API key in clear, by ref."""
+def served_models(
+    session: Session, sealer: Sealer, *, among: Collection[str] | None = None
+) -> Sequence[ServedModel]:
+    """Every enabled model, with its API key in clear, by ref; or those of the refs `among`."""
     return [
         ServedModel(model=tables.model_of(row), api_key=_api_key(row, sealer))
         for row in tables.all_rows(session)
-        if row.is_enabled
+        if row.is_enabled and (among is None or row.ref in among)
     ]
 
 

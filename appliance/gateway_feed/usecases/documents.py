@@ -198,10 +198,11 @@ def _changed(
     session: Session, changes: Sequence[Change], sources: Sources, *, now: datetime
 ) -> Parts:
     news = rules.touched(changes)
-    models = served_models(session, sources.sealer) if news.refs else []
+    # Only those: each API key that is opened costs as much as all the rest of a model.
+    models = served_models(session, sources.sealer, among=news.refs) if news.refs else []
     offered = {each.model.ref for each in models}
     return Parts(
-        models=[each for each in models if each.model.ref in news.refs],
+        models=models,
         removed_models=tuple(sorted(news.refs - offered)),
         issuers=accepted_issuers(session, sources.told, now=now) if news.has_issuers else None,
         keys=published_keys(session) if news.has_keys else None,
