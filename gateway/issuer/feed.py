@@ -150,14 +150,30 @@ class Feed:
             raise FeedRefusedError(reason="it is of another instance")
         return kept
 
-    def take(self, line: bytes, *, course: Course | None = None) -> None:
+    def read(self, line: bytes) -> FeedDocument:
+        """The document in a line, if it is our instance's and for us; may run in any thread.
+
+        Raises:
+            FeedRefusedError: it is not.
+        """
+        try:
+            signed = msgspec.json.decode(line, type=SignedFeed)
+            return read_feed(signed, pin=self._pin, gateway_id=self._identity.gateway_id)
+        except msgspec.DecodeError as cause:
+            self.refused += 1
+            raise FeedRefusedError(reason=f"the feed is not JSON: {cause}") from cause
+        except FeedRefusedError:
+            self.refused += 1
+            raise
+
+    def take(self, document: FeedDocument, *, course: Course | None = None) -> None:
         """Takes over one document; `course` is that of the stream it came in.
 
         Raises:
             FeedRefusedError: it cannot be; everything stays as it was.
         """
         try:
-            document = self._read(line, course)
+            _check_order(document, course)
             known = merged(self._known, document)
         except FeedRefusedError:
             self.refused += 1
@@ -177,18 +193,6 @@ class Feed:
         if not is_heartbeat(document):
             self._is_dirty = True
             log.info("feed_taken_over", epoch=document.epoch, sequence=document.sequence)
-
-    def _read(self, line: bytes, course: Course | None) -> FeedDocument:
-        try:
-            signed = msgspec.json.decode(line, type=SignedFeed)
-        except msgspec.DecodeError as cause:
-            raise FeedRefusedError(reason=f"the feed is not JSON: {cause}") from cause
-        document = read_feed(signed, pin=self._pin, gateway_id=self._identity.gateway_id)
-        if course is not None:
-            course.check(document)
-        elif document.since is not None or document.stream is not None:
-            raise FeedRefusedError(reason="the document is of a stream")
-        return document
 
     def confirm(self) -> None:
         """The instance says that nothing has changed."""
@@ -252,3 +256,10 @@ class Feed:
             self._failed_to_keep = True
         else:
             self._failed_to_keep = False
+
+
+def _check_order(document: FeedDocument, course: Course | None) -> None:
+    if course is not None:
+        course.check(document)
+    elif document.since is not None or document.stream is not None:
+        raise FeedRefusedError(reason="the document is of a stream")

@@ -11,7 +11,7 @@ import aiohttp
 import structlog
 
 from gateway.contract.claims import LEEWAY_S
-from gateway.contract.feed import FEED_PATH, SILENCE_S, STREAM_PATH
+from gateway.contract.feed import FEED_PATH, SILENCE_S, STREAM_PATH, FeedDocument
 from gateway.errors import FeedRefusedError
 from gateway.issuer.feed import Feed
 from gateway.issuer.feed_state import Course
@@ -20,6 +20,8 @@ from gateway.issuer.identity import Identity
 from gateway.issuer.pins import Pin
 
 MAX_FEED_BYTES = 64 * 1024 * 1024
+# From here on a document costs milliseconds, which running answers would wait for.
+LARGE_BYTES = 256 * 1024
 # No longer than a revocation may take: an instance that is back is followed within it.
 LONGEST_PAUSE_S = 1.0
 FIRST_PAUSE_S = 0.05
@@ -137,7 +139,7 @@ class FeedClient:
             async with aclosing(lines(answer, limit_bytes=MAX_FEED_BYTES)) as documents:
                 try:
                     async for line in documents:
-                        self._feed.take(line, course=course)
+                        self._feed.take(await self._read(line), course=course)
                         self._heal()
                 except TooLargeError as cause:
                     raise FeedRefusedError(reason="the feed is too large") from cause
@@ -158,9 +160,14 @@ class FeedClient:
                     body = await read_limited(answer, limit_bytes=MAX_FEED_BYTES)
                 except TooLargeError as cause:
                     raise FeedRefusedError(reason="the feed is too large") from cause
-                self._feed.take(body)
+                self._feed.take(await self._read(body))
                 self._etag = answer.headers.get("ETag")
         self._heal()
+
+    async def _read(self, line: bytes) -> FeedDocument:
+        if len(line) < LARGE_BYTES:
+            return self._feed.read(line)
+        return await asyncio.to_thread(self._feed.read, line)
 
     def _check(self, answer: aiohttp.ClientResponse) -> None:
         if answer.status in SUCCESS:

@@ -48,6 +48,8 @@ async def lines(answer: aiohttp.ClientResponse, *, limit_bytes: int) -> AsyncGen
     async for part in answer.content.iter_any():
         *whole, rest = part.split(b"\n")
         for line in whole:
+            if size + len(line) > limit_bytes:
+                raise TooLargeError
             yield b"".join((*held, line))
             held, size = [], 0
         size += len(rest)

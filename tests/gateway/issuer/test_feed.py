@@ -69,7 +69,10 @@ class Setup:
     def change(self, *models: contract.FeedModel, **changes: object) -> None:
         """Takes over a change from 1 to 2, in a stream."""
         fields = {"since": 1, "sequence": 2, "stream": "jti", **changes}
-        self.feed.take(self.line(*models, **fields), course=Course("jti"))
+        self.take(self.line(*models, **fields), course=Course("jti"))
+
+    def take(self, line: bytes, *, course: Course | None = None) -> None:
+        self.feed.take(self.feed.read(line), course=course)
 
 
 @pytest.fixture
@@ -84,7 +87,7 @@ def setup(folder: Path, identity: Identity) -> Setup:
 
 
 async def kept(setup: Setup) -> None:
-    setup.feed.take(setup.line(a_feed_model(), revocations=REVOKED, switched_off=(OFF,)))
+    setup.take(setup.line(a_feed_model(), revocations=REVOKED, switched_off=(OFF,)))
     await setup.feed.keep()
 
 
@@ -96,7 +99,7 @@ def test_nothing_is_known_at_first(setup: Setup) -> None:
 
 
 def test_a_snapshot_says_everything(setup: Setup) -> None:
-    setup.feed.take(setup.line(a_feed_model(), revocations=REVOKED))
+    setup.take(setup.line(a_feed_model(), revocations=REVOKED))
     (news,) = setup.news
     assert news.models is not None
     assert [model.ref for model in news.models] == ["demo"]
@@ -107,7 +110,7 @@ def test_a_snapshot_says_everything(setup: Setup) -> None:
 
 def test_a_change_says_what_is_new(setup: Setup) -> None:
     key = FeedKey(kid="k", n="AQAB", e="AQAB")
-    setup.feed.take(setup.line(a_feed_model()))
+    setup.take(setup.line(a_feed_model()))
     setup.change(keys=(key,), issuers=("a", "b"))
     news = setup.news[-1]
     assert (news.keys, news.issuers, news.confirms_keys) == ((key,), ("a", "b"), True)
@@ -116,7 +119,7 @@ def test_a_change_says_what_is_new(setup: Setup) -> None:
 
 
 def test_a_heartbeat_confirms_keys_that_this_feed_brought(setup: Setup) -> None:
-    setup.feed.take(setup.line())
+    setup.take(setup.line())
     setup.change(sequence=1, clock_ms=1)
     assert not setup.news[-1].confirms_keys
     setup.change(keys=())
@@ -125,15 +128,15 @@ def test_a_heartbeat_confirms_keys_that_this_feed_brought(setup: Setup) -> None:
 
 
 def test_a_change_outside_of_a_stream_is_refused(setup: Setup) -> None:
-    setup.feed.take(setup.line())
+    setup.take(setup.line())
     for fields in ({"since": 1, "sequence": 2}, {"stream": "jti", "sequence": 2}):
         with pytest.raises(FeedRefusedError):
-            setup.feed.take(setup.line(**fields))
+            setup.take(setup.line(**fields))
     assert (setup.feed.refused, setup.feed.number) == (2, (1, 1))
 
 
 def test_what_could_not_be_handed_on_comes_again(setup: Setup) -> None:
-    setup.feed.take(setup.line())
+    setup.take(setup.line())
     setup.fails = True
     with pytest.raises(RuntimeError):
         setup.change(a_feed_model())
@@ -141,7 +144,7 @@ def test_what_could_not_be_handed_on_comes_again(setup: Setup) -> None:
 
 
 def test_the_age_and_the_skew_are_told(setup: Setup) -> None:
-    setup.feed.take(setup.line(clock_ms=int(setup.now * 1000) - 1500))
+    setup.take(setup.line(clock_ms=int(setup.now * 1000) - 1500))
     assert setup.feed.clock_skew_s == pytest.approx(1.5)
     setup.now -= 10
     assert setup.feed.age_s == 10
@@ -165,11 +168,11 @@ async def test_what_was_kept_is_restored(folder: Path, setup: Setup, identity: I
 async def test_a_pin_that_is_newer_than_what_was_kept_counts_as_well(
     folder: Path, setup: Setup, identity: Identity
 ) -> None:
-    setup.feed.take(setup.line(issuers=("http://a", "http://b")))
+    setup.take(setup.line(issuers=("http://a", "http://b")))
     await setup.feed.keep()
     restarted = Setup(folder, identity, issuer="https://a")
     restarted.feed.restore()
-    restarted.feed.take(restarted.line(issuers=("https://a", "http://a")))
+    restarted.take(restarted.line(issuers=("https://a", "http://a")))
     told = [news.issuers for news in restarted.news]
     assert told == [("https://a", "http://a", "http://b"), ("https://a", "http://a")]
 
@@ -224,7 +227,7 @@ async def test_a_restriction_that_was_not_read_when_it_was_kept_still_closes_the
     setup: Setup,
 ) -> None:
     restricted = a_feed_model(requires=(ALLOWED_NETWORKS,))
-    setup.feed.take(setup.line(restricted))
+    setup.take(setup.line(restricted))
     await setup.feed.keep()
     stored = setup.store.load(SNAPSHOT)
     assert stored is not None
@@ -236,7 +239,7 @@ async def test_a_restriction_that_was_not_read_when_it_was_kept_still_closes_the
     assert models is not None
     assert not models[0].is_understood
     assert setup.feed.position is None
-    setup.feed.take(setup.line(restricted))
+    setup.take(setup.line(restricted))
     models = setup.news[-1].models
     assert models is not None
     assert models[0].is_understood
@@ -256,7 +259,7 @@ async def test_a_full_disk_is_told_once_and_tried_again(setup: Setup, folder: Pa
 async def test_revocations_are_forgotten_when_no_token_is_left_for_them(setup: Setup) -> None:
     setup.now = time.time()
     soon = contract.RevokedCredential(credential="pat:7", until=int(setup.now) + 10)
-    setup.feed.take(setup.line(revocations=contract.Revocations(credentials=(soon,))))
+    setup.take(setup.line(revocations=contract.Revocations(credentials=(soon,))))
     await setup.feed.keep()
     assert setup.revocations.kept().credentials == (soon,)
     setup.now += 100

@@ -233,6 +233,18 @@ async def test_an_instance_that_was_upgraded_is_streamed_from(
         assert (await gateway.chat()).status_code == 200
 
 
+async def test_a_large_document_is_read_beside_the_answers(
+    settings: Settings, instance: FakeInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_client, "LARGE_BYTES", 1)
+    async with a_gateway(settings) as gateway:
+        stream = instance.stream
+        stream.send(b"garbage")
+        await next_stream(instance, stream)
+        assert (await gateway.chat()).status_code == 200
+        assert gateway.counted("feed_refused_total") == 1
+
+
 async def test_what_a_newer_instance_says_beyond_us_is_left_aside(
     settings: Settings, instance: FakeInstance
 ) -> None:
@@ -248,6 +260,19 @@ async def test_what_a_newer_instance_requires_beyond_us_closes_its_models(
     await gateway.catch_up(instance)
     answer = await gateway.chat()
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "gateway_too_old")
+
+
+@pytest.mark.parametrize("is_older", [False, True], ids=["stream", "poll"])
+async def test_a_document_that_does_not_end_is_given_up(
+    settings: Settings, instance: FakeInstance, monkeypatch: pytest.MonkeyPatch, *, is_older: bool
+) -> None:
+    monkeypatch.setattr(feed_client, "MAX_FEED_BYTES", 100)
+    instance.is_older = is_older
+    with capture_logs() as lines:
+        async with a_gateway(settings, until_ready=False):
+            await eventually(lambda: [each for each in lines if each["event"] == "feed_failed"])
+    (line,) = [each for each in lines if each["event"] == "feed_failed"]
+    assert "too large" in line["reason"]
 
 
 @pytest.mark.parametrize(("ahead_s", "said"), [(120, "ahead of"), (-120, "behind"), (0, "add it")])

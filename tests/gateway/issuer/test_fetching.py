@@ -90,7 +90,7 @@ async def test_lines_come_whole_however_they_were_cut(
     assert await all_lines(*parts) == expected
 
 
-@pytest.mark.parametrize("parts", [(b"0123456789x",), (b"\n012345", b"6789x")])
+@pytest.mark.parametrize("parts", [(b"0123456789x",), (b"\n012345", b"6789x"), (b"0123456789x\n",)])
 async def test_a_line_that_does_not_end_is_given_up(parts: tuple[bytes, ...]) -> None:
     with pytest.raises(TooLargeError):
         await all_lines(*parts)
