@@ -23,6 +23,7 @@ from gateway.contract.feed import (
     Report,
     Revocations,
 )
+from gateway.contract.introspection import INTROSPECTION_PATH
 from gateway.issuer.identity import Identity
 from tests.builders import (
     INSTANCE_ID,
@@ -85,6 +86,9 @@ class FakeInstance:
         self.parts: dict[str, Any] = {}
         self.streams: list[Stream] = []
         self.key_set_fetches = 0
+        # What a personal access token opens, and what was asked of them.
+        self.pats: dict[str, dict[str, Any]] = {}
+        self.introspected: list[dict[str, str]] = []
         self.polls = 0
         # It answers the feed's questions with 401, by a clock that is ahead of ours.
         self.is_unauthorized = False
@@ -110,6 +114,7 @@ class FakeInstance:
         app.router.add_get("/oauth/discovery/keys", self._keys)
         app.router.add_get(FEED_PATH, self._feed)
         app.router.add_get(STREAM_PATH, self._stream)
+        app.router.add_post(INTROSPECTION_PATH, self._introspect)
         app.router.add_post(REPORT_PATH, self._report)
         app.router.add_post(EVENTS_PATH, self._events)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -256,6 +261,17 @@ class FakeInstance:
             if part is None:
                 return
             await response.write(part)
+
+    async def _introspect(self, request: web.Request) -> web.Response:
+        if self.is_down:
+            return web.Response(status=503)
+        self._check(request)
+        form = await request.post()
+        self.introspected.append({name: str(value) for name, value in form.items()})
+        claims = self.pats.get(str(form["token"]))
+        return web.json_response(
+            {"active": False} if claims is None else {"active": True, **claims}
+        )
 
     async def _report(self, request: web.Request) -> web.Response:
         if self.refuses_reports:
