@@ -42,7 +42,7 @@ from appliance.audit import rest as audit
 from appliance.certificates import outgoing_trust
 from appliance.console import pages as console_pages
 from appliance.console import rest as console
-from appliance.egress import Egress, database_hosts
+from appliance.egress import Egress
 from appliance.errors import (
     ApplianceError,
 )
@@ -75,11 +75,13 @@ from appliance.resources import rest as resources
 from appliance.resources.usecases import follow_group, visible_project
 from appliance.self_hosted_models import rest as self_hosted_models
 from appliance.self_hosted_models.rules import checked_endpoint
+from appliance.self_hosted_models.usecases import resolve
 from appliance.settings import Settings
 from appliance.slashes import EscapedSlashes
 from appliance.storage.engine import (
     Db,
     Session,
+    database_hosts,
     database_url,
     with_password,
 )
@@ -231,7 +233,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
 
 
 def _egress(settings: Settings, registry: CollectorRegistry) -> Egress:
-    names = (settings.instance_host, *database_hosts(settings.database))
+    names = (settings.instance_host, *database_hosts(database_url(settings.database)))
     return Egress(registry, names=names)
 
 
@@ -261,7 +263,7 @@ def _values(
         db, outbound, instance_id=instance_id, is_answered=challenge_is_answered
     )
     check_address = partial(
-        check_public_address, networks=settings.networks, resolve=egress.resolve
+        check_public_address, networks=settings.networks, resolve=egress.resolving(resolve)
     )
     desk = Desk(db, told, check_address=check_address, check_gateway=check_gateway, clock=clock)
     return {
@@ -338,7 +340,7 @@ def _given(value: Any) -> Provide:
 
 
 def _endpoint_check(networks: Sequence[Network], egress: Egress) -> Callable[[str], str]:
-    return lambda url: checked_endpoint(url, networks=networks, resolve=egress.resolve)
+    return lambda url: checked_endpoint(url, networks=networks, resolve=egress.resolving(resolve))
 
 
 async def _asked_page(

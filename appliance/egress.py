@@ -1,14 +1,14 @@
 """What the instance did not connect to: counted, logged, and found where no guard was asked."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter
-from sqlalchemy.engine import make_url
 
-from appliance.self_hosted_models.usecases import resolve
 from gateway.contract.egress import EgressRefusedError, Reason
 from gateway.contract.recorder import EgressRecorder
+
+Resolve = Callable[[str, int], list[str]]
 
 _log = structlog.get_logger()
 
@@ -16,7 +16,7 @@ _log = structlog.get_logger()
 class Egress:
     """One count for all ways out; `recorder` is to be a hook of the process that serves.
 
-    `names` are hosts that may be resolved besides those that `resolve` is asked for.
+    `names` are hosts that may be resolved besides those of `resolving`.
     """
 
     def __init__(self, registry: CollectorRegistry, *, names: Iterable[str]) -> None:
@@ -34,24 +34,15 @@ class Egress:
         """Counts one connection that was not opened."""
         self._refused.labels(reason).inc()
 
-    def resolve(self, host: str, port: int) -> list[str]:
-        """All addresses of a host that an admin named; blocks.
+    def resolving(self, resolve: Resolve) -> Resolve:
+        """The same look-up, for hosts that an admin names: the recorder lets it through."""
 
-        Raises:
-            OSError: the host has none, or nobody can tell.
-        """
-        with self.recorder.looking_up(host):
-            return resolve(host, port)
+        def let_through(host: str, port: int) -> list[str]:
+            with self.recorder.looking_up(host):
+                return resolve(host, port)
+
+        return let_through
 
     def _note(self, error: EgressRefusedError) -> None:
         self.count(error.reason)
         _log.error("egress_refused", reason=error.reason, sentence=error.sentence)
-
-
-def database_hosts(url: str) -> tuple[str, ...]:
-    """The hosts that a database's URL names; its driver resolves them itself."""
-    parts = make_url(url)
-    named = parts.query.get("host", ())
-    several = (named,) if isinstance(named, str) else named
-    hosts = [host for text in (parts.host or "", *several) for host in text.split(",")]
-    return tuple(name for name in (host.partition(":")[0] for host in hosts) if name)

@@ -111,6 +111,14 @@ def database_url(text: str) -> URL:
             raise DatabaseUrlError
 
 
+def database_hosts(url: URL) -> tuple[str, ...]:
+    """The hosts that a database's URL names; its driver resolves them itself."""
+    named = url.query.get("host", ())
+    several = (named,) if isinstance(named, str) else named
+    hosts = [host for text in (url.host or "", *several) for host in text.split(",")]
+    return tuple(name for name in (host.partition(":")[0] for host in hosts) if name)
+
+
 def with_password(url: URL, file: Path | None) -> URL:
     """The URL with the password that lies in `file`, for PostgreSQL and when it has none itself.
 

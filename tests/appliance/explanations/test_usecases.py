@@ -61,7 +61,7 @@ class World:
             )
         )
 
-    def model(self, ref: str, **fields: str) -> None:
+    def model(self, ref: str, **fields: Any) -> None:
         description = Description(
             ref=ref, name=ref, endpoint="http://127.0.0.1:1", identifier=ref, **fields
         )

@@ -9,6 +9,7 @@ from appliance.storage.engine import (
     DatabaseUnavailableError,
     DatabaseUrlError,
     Db,
+    database_hosts,
     database_url,
     plain_engine,
     with_password,
@@ -117,3 +118,20 @@ def test_an_error_of_a_statement_does_not_show_its_values(db: Db) -> None:
     with pytest.raises(Exception, match="parameters hidden") as error:
         db.write_blocking(twice)
     assert "canary-value" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts"),
+    [
+        ("sqlite:////var/lib/casemate/casemate.db", ()),
+        ("postgresql+psycopg://casemate@db.corp/casemate", ("db.corp",)),
+        ("postgresql+psycopg://casemate@/casemate?host=/run/postgresql", ("/run/postgresql",)),
+        (
+            "postgresql+psycopg://c@/c?host=db-1.corp:5432&host=db-2.corp",
+            ("db-1.corp", "db-2.corp"),
+        ),
+        ("postgresql+psycopg://c@/c?host=db-1.corp,db-2.corp", ("db-1.corp", "db-2.corp")),
+    ],
+)
+def test_the_hosts_of_a_database_are_known(url: str, hosts: tuple[str, ...]) -> None:
+    assert database_hosts(database_url(url)) == hosts

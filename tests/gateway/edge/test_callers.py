@@ -173,7 +173,7 @@ async def test_behind_the_instance_the_users_own_address_counts(
     restrict(instance, endpoint, "127.0.0.1/32", "198.51.100.0/24")
     await gateway.catch_up(instance)
 
-    async def status(**changes: object) -> int:
+    async def status(**changes: Any) -> int:
         return (await gateway.chat(a_token(**changes), model="near")).status_code
 
     assert await status(use="forwarded", client_ip="198.51.100.7") == 200
