@@ -40,6 +40,7 @@ from appliance.accounts.rules import Access
 from appliance.answers import ANSWERS
 from appliance.audit import rest as audit
 from appliance.certificates import outgoing_trust
+from appliance.code_suggestions import rest as code_suggestions
 from appliance.console import pages as console_pages
 from appliance.console import rest as console
 from appliance.egress import Egress
@@ -109,6 +110,7 @@ HANDLERS = [
     *licensing.handlers,
     *self_hosted_models.handlers,
     *instance_settings_rest.handlers,
+    *code_suggestions.handlers,
     *explanations.handlers,
     *usage.handlers,
     *graphql.handlers,

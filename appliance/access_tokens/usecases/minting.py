@@ -141,6 +141,14 @@ class Minter:
             era=grant_era(session),
         )
 
+    def identify(self, session: Session, *, now: datetime) -> Origin:
+        """What tokens that are minted now say of the instance.
+
+        Raises:
+            ClockWentBackError: the clock shows a time that was over before.
+        """
+        return self._origin(session, addresses(session, self._told), now=now)
+
     def global_user_id(self, user_id: int) -> str:
         """The user's name outside the instance."""
         return rules.global_user_id(
