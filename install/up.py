@@ -22,7 +22,7 @@ from install import (
     supervision,
     weights,
 )
-from install.config import Config, public_host
+from install.config import HANDED_ON, Config, public_host
 from install.contents import Contents
 from install.first_question import ask_first
 from install.options import UpOptions
@@ -59,6 +59,8 @@ def run(places: Places, options: UpOptions, display: Display) -> Outcome:
                 display.note(PLAIN_HTTP)
             host = settings.tls_told.get(INSTANCE) or public_host(settings)
             display.note(f"Others are told the host {host}; {TELL}")
+        for line in plain_addresses(settings):
+            display.note(line)
         work.make_ready()
         done = work.fill()
         started = work.start(foreground=options.foreground)
@@ -72,6 +74,16 @@ def run(places: Places, options: UpOptions, display: Display) -> Outcome:
         seconds=time.time() - began,
     )
     return outcome(places, settings, course)
+
+
+def plain_addresses(settings: Config) -> list[str]:
+    """A line for each address that others are told without TLS although there is TLS."""
+    names = [name for name in HANDED_ON if name.endswith("_PUBLIC_URL")]
+    return [
+        f"{name} still says http:, which nothing here answers any more; set it to https: …"
+        for name in names
+        if settings.tls and settings.handed_on.get(name, "").startswith("http:")
+    ]
 
 
 def taken_over(before: Config | None, now: Config) -> list[str]:

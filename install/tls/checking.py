@@ -127,8 +127,8 @@ def _told(config: Config, offered: Offered) -> str:
     if found is not None:
         return found
     sentence = (
-        f"The certificate {offered.cert} does not cover {', '.join(candidates)}, which others are "
-        f"told as the {offered.service}'s address; say which name it has with --tls-name NAME."
+        f"The certificate {offered.cert} covers none of {', '.join(candidates)}, of which others "
+        f"are told one as the {offered.service}'s address; --tls-name NAME says what it covers."
     )
     raise CertificateError(sentence, code="tls_name_not_covered")
 

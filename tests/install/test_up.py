@@ -10,15 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from install import config, preflight, processes, status, stopping, summary, up
+from install import config, preflight, processes, readiness, status, stopping, summary, up
 from install.config import Config
 from install.errors import AlreadyWorkingError, NotReadyError, SetUpCommandError
+from install.first_question import FirstQuestion
 from install.locking import held
 from install.options import UpOptions
 from install.outcome import Outcome
 from install.places import Places
 from install.progress import Display
 from install.supervision import Supervisor
+
+FIRST = FirstQuestion(answer=None, refusal="Nothing answers here.", is_demo_licence=False)
 
 
 @pytest.fixture(autouse=True)
@@ -200,3 +203,35 @@ def test_no_secret_lies_in_the_supervisors_configuration(
     for process in processes.services_of(installed.home):
         assert b"geheim" not in (processes.PROC / str(process.pid) / "cmdline").read_bytes()
     assert installed.config.stat().st_mode & 0o777 == 0o600
+
+
+def test_up_with_tls_restarts_what_speaks_it_and_nothing_else(
+    installed: Places, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_up(installed, config)
+    # The stand-ins speak no TLS, so that nothing there becomes ready.
+    monkeypatch.setattr(readiness, "wait", lambda *_: None)
+    monkeypatch.setattr(up, "ask_first", lambda *_, **__: FIRST)
+    told = go_up(installed, config, tls=True)
+    assert told.restarted == ("instance", "gateway")
+    assert told.ca_file == str(installed.authorities)
+    assert told.instance_url.startswith("https:")
+    running = Supervisor(installed).running() or {}
+    assert running["renewal"].state in {"running", "starting"}
+    said = io.StringIO()
+    summary.show(told, said)
+    assert "curl --cacert" in said.getvalue()
+    assert go_up(installed, config).restarted == ()
+    back = go_up(installed, config, tls=False)
+    assert (back.restarted, back.ca_file) == (("instance", "gateway"), None)
+    assert (Supervisor(installed).running() or {})["renewal"].state in {"stopped", "exited"}
+
+
+def test_an_address_that_still_says_http_is_named() -> None:
+    told = {
+        "CASEMATE_INSTANCE_PUBLIC_URL": "http://box",
+        "CASEMATE_GATEWAY_PUBLIC_URL": "https://b",
+    }
+    assert up.plain_addresses(Config(handed_on=told)) == []
+    lines = up.plain_addresses(Config(tls=True, handed_on=told))
+    assert [line.split()[0] for line in lines] == ["CASEMATE_INSTANCE_PUBLIC_URL"]

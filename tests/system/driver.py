@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -109,6 +110,12 @@ class Appliance:
                     seen.append(Seen(int(entry.name), int(rest[1]), command))
         return seen
 
+    @property
+    def trusted(self) -> ssl.SSLContext | bool:
+        """What a client must believe: this appliance's own authority, where it speaks TLS."""
+        path = self.told.get("ca_file")
+        return ssl.create_default_context(cafile=path) if path else True
+
     def personal_token(self) -> str:
         return Path(self.told["token_file"]).read_text().strip()
 
@@ -117,6 +124,7 @@ class Appliance:
             f"{self.told['instance_url']}/api/v4/ai/access_tokens",
             headers={"PRIVATE-TOKEN": self.personal_token()},
             trust_env=False,
+            verify=self.trusted,
         )
         assert answer.status_code == 201, answer.text
         token: str = answer.json()["token"]
@@ -124,7 +132,7 @@ class Appliance:
 
     def client(self) -> OpenAI:
         """The openai library, as a user sets it up."""
-        http = DefaultHttpxClient(trust_env=False)
+        http = DefaultHttpxClient(trust_env=False, verify=self.trusted)
         base_url = f"{self.told['gateway_url']}/v1"
         return OpenAI(
             base_url=base_url, api_key=self.access_token(), http_client=http, max_retries=0
@@ -144,6 +152,7 @@ class Appliance:
             json=body,
             timeout=60,
             trust_env=False,
+            verify=self.trusted,
         )
 
     def wait_until_answered(self, token: str, within_s: float) -> None:
