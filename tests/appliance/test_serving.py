@@ -1,0 +1,77 @@
+import asyncio
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import uvicorn
+
+from appliance.serving import UNTAKEN_MS, Server
+from gateway.contract.feed import STREAM_PATH
+from tests.appliance.conftest import FilledHome
+from tests.appliance.test_main import _start
+from tests.conftest import a_free_port, wait_until
+
+
+async def _answer(scope: Any, receive: Any, send: Any) -> None:
+    del receive
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+
+@asynccontextmanager
+async def _serving(server: Server) -> AsyncIterator[int]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        async with asyncio.timeout(5):
+            while not server.started:
+                await asyncio.sleep(0.01)
+        yield listener.getsockname()[1]
+        server.should_exit = True
+        await serving
+
+
+async def test_a_connection_breaks_when_nothing_is_taken_and_the_end_is_told() -> None:
+    told: list[str] = []
+    config = uvicorn.Config(_answer, lifespan="off", log_config=None)
+    server = Server(config, on_shutdown=lambda: told.append("told"))
+    async with _serving(server) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with asyncio.timeout(5):
+            while not server.server_state.connections:
+                await asyncio.sleep(0.01)
+        (connection,) = server.server_state.connections
+        accepted = connection.transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == UNTAKEN_MS
+        assert told == []
+        writer.close()
+    assert told == ["told"]
+
+
+def test_an_instance_with_an_open_stream_stops_when_told(filled: FilledHome) -> None:
+    port = a_free_port()
+    assertion = filled.keys.assertion(filled.instance_id, now=datetime.now(UTC))
+    with (
+        _start(filled, port, a_free_port()) as process,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
+    ):
+        wait_until(lambda: client.get("/-/readiness").is_success)
+        headers = {"Authorization": f"Bearer {assertion}"}
+        with client.stream("GET", STREAM_PATH, headers=headers) as answer:
+            lines = answer.iter_lines()
+            next(lines)
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            for _ in lines:
+                pass
+        output = process.communicate(timeout=15)[0]
+    # Without having to be cut off, which the server does after three seconds.
+    assert "graceful shutdown exceeded" not in output
+    assert time.monotonic() - began < 10
+    assert process.returncode in {0, -signal.SIGTERM}
