@@ -1,13 +1,17 @@
+import asyncio
 from datetime import timedelta
 
 import pytest
+from litestar.testing import AsyncTestClient
 from sqlalchemy import event
 
 from appliance.access_tokens import usecases
 from appliance.access_tokens.jobs import jobs_of_keys
 from appliance.access_tokens.rules import Timing
+from appliance.app import create_app
 from appliance.storage.engine import Db
 from appliance.storage.sealing import Sealer
+from tests.appliance.conftest import FilledHome
 from tests.instance_builders import NOW, SetClock
 
 TIMING = Timing(life=timedelta(days=1), max_age=timedelta(minutes=1))
@@ -73,3 +77,25 @@ async def test_what_is_no_longer_due_when_it_is_written_is_left(rotation: Rotati
         assert work is not None
         await rotation.db.write(lambda session: work(session, rotation.clock()))  # noqa: B023  # run at once
     assert sorted(rotation.keys()) == ["current", "next"]
+
+
+async def test_an_instance_rotates_by_itself(
+    filled: FilledHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.timed_jobs.FIRST_AFTER", timedelta())
+    clock = SetClock()
+    app = create_app(filled.settings(key_set_max_age=timedelta()), clock=clock)
+    async with AsyncTestClient(app) as client, asyncio.timeout(20):
+
+        async def kids() -> list[str]:
+            answer = await client.get("/oauth/discovery/keys")
+            assert answer.headers["cache-control"] == "public, max-age=0"
+            return [each["kid"] for each in answer.json()["keys"]]
+
+        (first,) = await kids()
+        clock.advance(days=90)
+        db: Db = app.state.db
+        while (await db.read(usecases.signing_keys))[0].state != "retired":
+            await asyncio.sleep(0.05)
+        assert (await kids())[0] == first
+        assert len(await kids()) == 2
