@@ -61,14 +61,6 @@ class EgressGuard:
         self._policy = self._policy.with_hosts(hosts)
         self._pinned.clear()
 
-    def check_host(self, host: str) -> None:
-        """Passes for a configured name; EgressRefusedError otherwise."""
-        try:
-            self._policy.check_host(host)
-        except EgressRefusedError as error:
-            self.note(error)
-            raise
-
     async def resolve(self, host: str, port: int) -> Sequence[AddressInfo]:
         """The addresses of `host`, checked; for `RESOLVED_FOR_S` the name means no others.
 
@@ -88,7 +80,7 @@ class EgressGuard:
             found = await self._answers(host, port)
             self._policy.pin(host, [str(info[4][0]) for info in found])
         except EgressRefusedError as error:
-            self.note(error)
+            self._note(error)
             raise
         self._pinned[host, port] = (now + RESOLVED_FOR_S, found)
         return found
@@ -125,14 +117,14 @@ class EgressGuard:
         try:
             self._policy.check_address(str(address[0]))
         except EgressRefusedError as error:
-            self.note(error)
+            self._note(error)
             raise
         opened = socket.socket(family, kind, protocol)
         if self._recorder is not None:
             self._recorder.let_through(opened, str(address[0]))
         return opened
 
-    def note(self, error: EgressRefusedError) -> None:
+    def _note(self, error: EgressRefusedError) -> None:
         """Counts and logs a refused attempt."""
         self._on_refused(error.reason)
         log.error("egress_refused", reason=error.reason, sentence=error.sentence)

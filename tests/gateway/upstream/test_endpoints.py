@@ -1,10 +1,14 @@
+import socket
+from collections.abc import Sequence
+from ipaddress import ip_network
+
 import pytest
 
 from gateway.contract.addresses import DEFAULT_NETWORKS
 from gateway.contract.egress import EgressRefusedError
 from gateway.issuer.known_models import KnownModel
 from gateway.upstream.client import Client
-from gateway.upstream.egress import EgressGuard
+from gateway.upstream.egress import AddressInfo, EgressGuard
 from gateway.upstream.endpoints import Endpoints
 from tests.fakes.model_endpoint import FakeModelEndpoint
 
@@ -22,20 +26,33 @@ def a_known_model(*endpoints: str, **changes: object) -> KnownModel:
     return KnownModel(**fields)  # type: ignore[arg-type]  # built from what a test states
 
 
+async def look_up(_: str, port: int) -> Sequence[AddressInfo]:
+    return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", port))]
+
+
 @pytest.fixture
 def guard() -> EgressGuard:
-    return EgressGuard(DEFAULT_NETWORKS, on_refused=lambda _: None)
+    return EgressGuard(DEFAULT_NETWORKS, on_refused=lambda _: None, look_up=look_up)
 
 
-def test_only_the_hosts_of_the_feed_and_the_instance_may_be_resolved(guard: EgressGuard) -> None:
+async def test_only_the_hosts_of_the_feed_and_the_instance_may_be_resolved(
+    guard: EgressGuard,
+) -> None:
     endpoints = Endpoints(guard, always_allowed=["instance.test"])
     endpoints.replace((a_known_model("http://gpu-1:8000/v1"),))
-    guard.check_host("gpu-1")
+    await guard.resolve("gpu-1", 80)
     endpoints.replace((a_known_model("http://gpu-2:8000/v1"),))
-    guard.check_host("gpu-2")
-    guard.check_host("Instance.Test")
+    await guard.resolve("gpu-2", 80)
+    await guard.resolve("Instance.Test", 80)
     with pytest.raises(EgressRefusedError):
-        guard.check_host("gpu-1")
+        await guard.resolve("gpu-1", 80)
+
+
+def test_an_upstream_keeps_whom_its_model_is_open_to(guard: EgressGuard) -> None:
+    networks = (ip_network("10.0.0.0/8"),)
+    endpoints = Endpoints(guard, always_allowed=[])
+    endpoints.replace((a_known_model("http://gpu-1/v1", allowed_networks=networks),))
+    assert [each.allowed_networks for each in endpoints.everything()] == [networks]
 
 
 def test_a_model_without_a_usable_endpoint_is_left_out(guard: EgressGuard) -> None:
