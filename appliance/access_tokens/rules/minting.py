@@ -27,11 +27,15 @@ ENABLED_FLAGS = "X-Gitlab-Enabled-Feature-Flags"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """Whom an access token is about; `credential` names what it was obtained with."""
+    """Whom an access token is about; `credential` names what it was obtained with.
+
+    `ends_at` is when that credential ends.
+    """
 
     global_user_id: str
     credential: str
     generation: int
+    ends_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,13 +93,12 @@ def token_claims(
 ) -> Claims:
     """The claims of a token with which the gateway is called for a user.
 
-    It ends when any part of the grant ends, so that nothing is used after that.
+    It ends when any part of the grant ends, or the credential, so that nothing is used after that.
     """
     issued_at = int(now.timestamp())
     grant, group, within = standing.grant, standing.namespace, purpose.within
     ends = [issued_at + int(purpose.lifetime.total_seconds())]
-    if grant.ends_at is not None:
-        ends.append(int(grant.ends_at.timestamp()))
+    ends += [int(end.timestamp()) for end in (grant.ends_at, subject.ends_at) if end is not None]
     if within is not None:
         ends.append(within.exp)
     return Claims(

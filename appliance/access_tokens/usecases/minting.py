@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, time
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -129,6 +129,7 @@ class Minter:
             global_user_id=self.global_user_id(caller.user.id),
             credential=f"pat:{caller.credential.id}",
             generation=caller.user.grant_generation,
+            ends_at=datetime.combine(caller.credential.expires_on, time(), UTC),
         )
 
     def _origin(self, session: Session, where: Addresses, *, now: datetime) -> Origin:

@@ -215,6 +215,13 @@ def test_an_access_token_does_not_show_its_text() -> None:
     assert token.expires_at.timestamp() == claims.exp
 
 
+def test_a_token_does_not_outlive_the_credential_it_was_obtained_with() -> None:
+    subject = replace(SUBJECT, ends_at=NOW + timedelta(seconds=30))
+    standing = Standing(grant=GRANT, flags=frozenset(), namespace=None)
+    claims = token_claims(subject, standing, Purpose(jti=UUID(int=6)), origin=ORIGIN, now=NOW)
+    assert claims.exp - claims.iat == 30
+
+
 def test_a_token_is_narrowed_to_its_purpose() -> None:
     standing = Standing(grant=GRANT, flags=frozenset({"x"}), namespace=None)
     narrow = Purpose(jti=UUID(int=6), lifetime=timedelta(hours=1), scopes=frozenset({"other"}))
