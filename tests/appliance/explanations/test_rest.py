@@ -182,3 +182,21 @@ async def test_a_refusal_of_somebody_who_is_gone_is_all_that_is_left(server: Ser
     await server.ask("DELETE", f"/api/v4/users/{number}")
     found = (await server.ask("GET", f"{PATH}/{decision_id}")).json()
     assert (found["explanation"], found["would_still_be_refused"]) == (None, None)
+
+
+async def test_an_address_is_judged_by_the_models_allow_list(server: Server) -> None:
+    server.db.write_blocking(lambda session: buy(session, "duo_core"))
+    server.db.write_blocking(lambda session: buy(session, "duo_self_hosted"))
+    await _report(server, ReportedModel(ref=REF, state="ready"))
+    path = "/api/v4/ai/self_hosted_models"
+    number = (await server.ask("GET", path)).json()[0]["id"]
+    await server.ask("PUT", f"{path}/{number}", json={"allowed_cidrs": ["10.0.0.0/8"]})
+    assert (await _explained(server, model=REF))["verdict"] == "unknown"
+    assert (await _explained(server, model=REF, address="10.1.2.3"))["verdict"] == "permitted"
+    refused = await _explained(server, model=REF, address="192.0.2.1")
+    assert (refused["verdict"], refused["code"]) == ("refused", "address_not_allowed")
+    query = (
+        f'{{aiExplanation(feature: "duo_chat", model: "{REF}", address: "10.1.2.3") {{verdict}}}}'
+    )
+    answer = await server.ask("POST", "/api/graphql", json={"query": query})
+    assert answer.json()["data"]["aiExplanation"]["verdict"] == "PERMITTED"
