@@ -3,7 +3,7 @@
 import base64
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jwt
@@ -129,7 +129,7 @@ def beside(**headers: str) -> Make:
     return lambda: bearing(good(), *more)
 
 
-def from_gitlab(headers: dict[str, str | None] | None = None, **claims: Any) -> Make:
+def from_gitlab(headers: Mapping[str, str | None] | None = None, **claims: Any) -> Make:
     def make() -> Lines:
         sent = GITLAB.headers(GITLAB.token(**{**TIMES, **claims}), **(headers or {}))
         return [(name.lower().encode(), value.encode()) for name, value in sent.items()]
@@ -137,7 +137,7 @@ def from_gitlab(headers: dict[str, str | None] | None = None, **claims: Any) -> 
     return make
 
 
-def from_gitlabs_user(headers: dict[str, str | None] | None = None, **claims: Any) -> Make:
+def from_gitlabs_user(headers: Mapping[str, str | None] | None = None, **claims: Any) -> Make:
     def make() -> Lines:
         payload = {
             **GITLAB.claims(**TIMES),

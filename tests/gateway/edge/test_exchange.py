@@ -6,6 +6,7 @@ import pytest
 
 from gateway.edge.exchange import Exchange
 from gateway.errors import RequestTooLargeError
+from tests.door import nobody
 
 
 def an_exchange(messages: Sequence[dict[str, Any]], **headers: bytes) -> tuple[Exchange, list[Any]]:
@@ -124,3 +125,10 @@ async def test_an_answer_carries_its_length_and_the_request_id() -> None:
         b"a": b"b",
     }
     assert sent[1] == {"type": "http.response.body", "body": b"{}", "more_body": False}
+
+
+async def test_a_repeated_header_is_one_list() -> None:
+    lines = [(b"authorization", b"Bearer a"), (b"x-a", b"1"), (b"authorization", b"Bearer b")]
+    scope: Any = {"type": "http", "method": "GET", "path": "/", "headers": lines}
+    exchange = Exchange(scope, nobody, lambda _: nobody())
+    assert exchange.headers == {b"authorization": b"Bearer a, Bearer b", b"x-a": b"1"}

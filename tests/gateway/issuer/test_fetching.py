@@ -1,5 +1,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import cast
 
 import aiohttp
@@ -10,8 +11,10 @@ from gateway.issuer.fetching import (
     KEY_SET_PATH,
     MAX_KEY_SET_BYTES,
     TooLargeError,
+    discover_key_set,
     fetch_key_set,
     lines,
+    read_key_set_file,
 )
 from gateway.issuer.key_sets import KeySetFetchError
 
@@ -94,3 +97,38 @@ async def test_lines_come_whole_however_they_were_cut(
 async def test_a_line_that_does_not_end_is_given_up(parts: tuple[bytes, ...]) -> None:
     with pytest.raises(TooLargeError):
         await all_lines(*parts)
+
+
+DISCOVERY = '{"issuer": "http://i.test", "jwks_uri": "%s"}'
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{}",
+        "<html>",
+        '{"issuer": "http://i.test", "jwks_uri": 5}',
+        DISCOVERY.replace("i.test", "other.test") % "http://127.0.0.1:{port}/keys",
+        DISCOVERY % "http://127.0.0.1:1/keys",
+        DISCOVERY % "https://127.0.0.1:{port}/keys",
+        DISCOVERY % "http://localhost:{port}/keys",
+        DISCOVERY % "http://u@127.0.0.1:{port}/keys",
+        DISCOVERY % "//127.0.0.1:{port}/keys",
+        DISCOVERY % "/keys",
+    ],
+)
+async def test_a_discovery_document_that_leads_elsewhere_is_an_error(document: str) -> None:
+    answer = web.Response()
+    async with an_instance(answer) as url, aiohttp.ClientSession() as session:
+        port = url.rstrip("/").rpartition(":")[2]
+        answer.body = document.replace("{port}", port).encode()
+        with pytest.raises(KeySetFetchError):
+            await discover_key_set(session, url + KEY_SET_PATH[1:], issuer="http://i.test")
+
+
+async def test_a_key_set_file_is_read_as_it_is_now(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    with pytest.raises(KeySetFetchError, match=r"keys\.json"):
+        await read_key_set_file(path)
+    path.write_bytes(b"keys")
+    assert await read_key_set_file(path) == b"keys"

@@ -5,19 +5,22 @@ from functools import cache
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from gateway.contract import feed
 from gateway.contract.claims import LEEWAY_S
-from gateway.errors import InvalidTokenError
+from gateway.errors import IdentityUnavailableError, InvalidTokenError, TokenSupersededError
+from gateway.issuer.tokens import CACHE_ENTRIES, _Remembered
 from gateway.settings import Settings
 from tests.attacks import ATTACKS
-from tests.builders import a_token
-from tests.door import Door, bearing
-from tests.forging import NOW, from_gitlab, from_gitlabs_user, good
+from tests.builders import ISSUER, KID, a_token
+from tests.door import GITLAB, Door, bearing, signed
+from tests.forging import HEADER, NOW, from_gitlab, from_gitlabs_user, good, some_payload
 from tests.gateway.conftest import RunningGateway, a_gateway
 
 # One for each key set that is fetched.
@@ -175,3 +178,76 @@ async def test_a_clock_slightly_ahead_at_the_instance_is_forgiven(gateway: Runni
 async def test_an_instance_token_opens_no_model(gateway: RunningGateway) -> None:
     answer = await gateway.chat(a_token(use="instance"))
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "feature_not_granted")
+
+
+async def test_taken_back_rights_end_a_token_also_one_that_is_remembered(door: Door) -> None:
+    token = signed(HEADER, some_payload(cred="pat:1", gen=2))
+    assert (await door.knock(bearing(token))).gen == 2
+    least = feed.MinimumGeneration(subject="user-1", generation=3, until=NOW + 900)
+    door.revocations.apply(feed.Revocations(generations=(least,)), is_snapshot=False)
+    for each in (token, signed(HEADER, some_payload(jti="other", gen=2))):
+        with pytest.raises(TokenSupersededError) as refused:
+            await door.knock(bearing(each))
+        assert refused.value.code == "token_superseded"
+    await door.knock(bearing(signed(HEADER, some_payload(gen=3))))
+
+
+async def test_our_revocations_concern_no_other_issuer(door: Door) -> None:
+    door.revocations.apply(feed.Revocations(minimum_era=7), is_snapshot=True)
+    await door.knock(from_gitlab()())
+    await door.knock(from_gitlabs_user()())
+    with pytest.raises(TokenSupersededError):
+        await door.knock(bearing(good()))
+
+
+async def test_a_compromised_key_ends_its_tokens_at_once(door: Door) -> None:
+    await door.knock(bearing(good()))
+    door.keys.drop({KID})
+    with pytest.raises(InvalidTokenError):
+        await door.knock(bearing(good()))
+    assert door.fetches == FETCHES
+
+
+async def test_the_instance_goes_by_the_names_that_it_says(door: Door) -> None:
+    renamed = bearing(signed(HEADER, some_payload(iss="https://new.test")))
+    with pytest.raises(InvalidTokenError):
+        await door.knock(renamed)
+    await door.knock(bearing(good()))
+    door.verifier.accept_issuers(("https://new.test", ISSUER))
+    await door.knock(renamed)
+    await door.knock(bearing(good()))
+    door.verifier.accept_issuers(("https://new.test",))
+    with pytest.raises(InvalidTokenError):
+        await door.knock(bearing(good()))
+    door.verifier.accept_issuers(())
+    await door.knock(renamed)
+
+
+async def test_the_instance_cannot_take_another_issuers_name(door: Door) -> None:
+    with capture_logs() as logged:
+        door.verifier.accept_issuers((ISSUER, GITLAB.url, "gitlab-ai-gateway"))
+    assert door.verifier.pinned_issuers == {ISSUER}
+    assert [line["event"] for line in logged] == ["issuer_belongs_to_another"]
+    assert (await door.knock(from_gitlab()())).iss == GITLAB.url
+
+
+async def test_what_is_remembered_is_bounded(door: Door) -> None:
+    verified = await door.verifier.verify(bearing(good())[0][1])
+    for number in range(CACHE_ENTRIES + 10):
+        door.verifier._remember(b"%d" % number, _Remembered(verified, 0))
+    assert len(door.verifier._cache) == CACHE_ENTRIES
+
+
+async def test_past_the_budget_nothing_is_remembered_either(door: Door) -> None:
+    lasting = signed(HEADER, some_payload(exp=NOW + 3000))
+    await door.knock(bearing(lasting))
+    door.keys._stale_budget_s = -1
+    with pytest.raises(IdentityUnavailableError):
+        await door.knock(bearing(lasting))
+
+
+async def test_an_address_counts_only_when_our_instance_says_it(door: Door) -> None:
+    said = {"use": "forwarded", "client_ip": "10.0.0.9"}
+    claims = await door.knock(bearing(signed(HEADER, some_payload(**said))))
+    assert claims.client_ip == "10.0.0.9"
+    assert (await door.knock(from_gitlab(None, **said)())).client_ip is msgspec.UNSET

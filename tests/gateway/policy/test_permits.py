@@ -7,12 +7,14 @@ from gateway.contract.claims import Claims
 from gateway.errors import (
     AddressNotAllowedError,
     FeatureNotGrantedError,
+    IssuerNotPermittedError,
     NamespaceNotGrantedError,
     ProviderNotEntitledError,
 )
 from gateway.policy.permits import (
     permit_address,
     permit_feature,
+    permit_issuer,
     permit_namespace,
     permit_provider,
     required_unit_primitive,
@@ -47,6 +49,15 @@ def test_a_provider_is_entitled_apart_from_the_scopes() -> None:
 def test_an_instance_token_is_granted_no_feature() -> None:
     with pytest.raises(FeatureNotGrantedError):
         permit_feature(claims(use="instance"), "duo_chat")
+
+
+def test_a_route_takes_the_kinds_of_token_that_it_names() -> None:
+    no_users = RoutePolicy(takes=frozenset({"casemate", "gitlab"}))
+    permit_issuer(no_users, "casemate")
+    permit_issuer(no_users, "gitlab")
+    with pytest.raises(IssuerNotPermittedError):
+        permit_issuer(no_users, "user")
+    permit_issuer(CHAT, "user")
 
 
 def test_a_header_may_name_another_unit_primitive_where_the_route_allows_it() -> None:
