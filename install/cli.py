@@ -309,6 +309,7 @@ def version() -> None:
 def _add_groups() -> None:
     from install.auditing import app as audit
     from install.gateways import app as gateways
+    from install.instance_settings import app as settings
     from install.keys import app as keys
     from install.licences import app as licence
     from install.models import app as models
@@ -323,6 +324,7 @@ def _add_groups() -> None:
     app.add_typer(audit, name="audit", help="The audit log: verify, list.")
     app.add_typer(gateways, name="gateways", help="Gateways: list, show, add, remove.")
     app.add_typer(keys, name="keys", help="Signing keys: list, rotate.")
+    app.add_typer(settings, name="settings", help="Where the parts are reached: show, set, reset.")
     app.add_typer(tls, name="tls", help="Certificates: show, renew.")
     app.command()(usage)
     app.command()(setup)

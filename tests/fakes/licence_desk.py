@@ -31,7 +31,7 @@ def open_desk(port: int, answers: dict[str, Any]) -> Iterator[Desk]:
             found = desk.answers.get(asked, (404, {"message": "404 Not Found", "code": "x"}))
             self.answer(*(found if isinstance(found, tuple) else (200, found)))
 
-        do_GET = do_POST = do_DELETE = reply  # noqa: N815  # the server's own names
+        do_GET = do_POST = do_PUT = do_DELETE = reply  # noqa: N815  # the server's own names
 
     server = parts.serve(Clerk, port)
     thread = threading.Thread(target=server.serve_forever)
