@@ -11,6 +11,8 @@ from appliance.feature_flags import graphql as feature_flags
 from appliance.fields import connections
 from appliance.gateway_feed import tables as gateway_feed
 from appliance.graphql import schema
+from appliance.instance_settings import graphql as duo_settings
+from appliance.instance_settings.tables import InstanceSettingRow
 from appliance.licensing.graphql import mutations as seat_mutations
 from appliance.licensing.graphql import values as purchases
 from appliance.licensing.rules import files as licence_files
@@ -22,6 +24,7 @@ from gateway.edge import health, openai
 from gateway.settings import Settings
 from gateway.upstream.connection import Connection
 from install import cli, keys, models
+from install import instance_settings as settings_commands
 
 _ = [
     # Roles that come over the wire by their number.
@@ -71,6 +74,7 @@ _ = [
     # A person calls them from the command line.
     cli.down,
     keys.list_keys,
+    settings_commands.set_one,
     models.remove,
     # Fields and members of the GraphQL schema; clients read and name them.
     connections.PageInfo.has_next_page,
@@ -94,6 +98,7 @@ _ = [
     purchases.AddOnUser.public_email,
     purchases.AddOnUser.last_activity_on,
     seat_mutations.UserAddOnAssignmentCreatePayload.add_on_purchase,
+    duo_settings.DuoSettingsUpdatePayload.duo_settings,
     schema.Schema.process_errors,
     # Imported for the metadata that migrations are compared with.
     appliance,
@@ -102,6 +107,7 @@ _ = [
     console.Overview.example_ref,
     instance_settings.Settings._json_list,
     instance_settings.Settings._web_address,
+    InstanceSettingRow.previous_value,
     licensing.AuthorityRow.pinned_at,
     licensing.AuthorityRow.replaced_at,
     gateway_feed.GatewayRow.registered_at,

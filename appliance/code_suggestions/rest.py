@@ -1,7 +1,6 @@
 """What editors and agents ask, under GitLab's names; what else they send means nothing here."""
 
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -75,7 +74,15 @@ async def show_connection(
     found = await db.read(
         lambda session: usecases.connection(session, caller, minter, version=version, now=clock())
     )
-    return asdict(found)
+    return {
+        "instance_id": found.instance_id,
+        "instance_version": found.instance_version,
+        "realm": found.realm,
+        "global_user_id": found.global_user_id,
+        "host_name": found.host_name,
+        "feature_enablement_type": found.feature_enablement_type,
+        "saas_duo_pro_namespace_ids": list(found.saas_duo_pro_namespace_ids),
+    }
 
 
 @post(f"{PATH}/enabled", opt={"access": Access.AI}, status_code=200)

@@ -28,14 +28,6 @@ def accepted_issuers(session: Session, told: Addresses, *, now: datetime) -> tup
     return _accepted(tables.read(session), told, now=now)
 
 
-def addresses_and_issuers(
-    session: Session, told: Addresses, *, now: datetime
-) -> tuple[InstanceSettings, tuple[str, ...]]:
-    """Both in one question to the database."""
-    contents = tables.read(session)
-    return rules.effective(told, contents.settings), _accepted(contents, told, now=now)
-
-
 def _accepted(contents: tables.Contents, told: Addresses, *, now: datetime) -> tuple[str, ...]:
     present = rules.effective(told, contents.settings).addresses.instance_public_url
     former = list(contents.former_issuers)
