@@ -9,10 +9,11 @@ import pytest
 from sqlmodel import col, delete
 
 from appliance.audit.rules import SYSTEM
+from appliance.gateway_feed.errors import AssertionRefusedError
 from appliance.gateway_feed.rest import following
 from appliance.gateway_feed.rules import encode
 from appliance.gateway_feed.usecases import Registration, Wish, add_gateway, list_gateways
-from appliance.storage.engine import Db, database_url
+from appliance.storage.engine import DatabaseUnavailableError, Db, database_url
 from appliance.storage.outbox import OutboxRow, last_sequence, publish
 from appliance.storage.sealing import Sealer
 from gateway.contract.feed import STREAM_PATH, FeedDocument
@@ -194,26 +195,60 @@ async def test_the_instance_stops_at_once_with_streams_open(filled: Any) -> None
         assert (await reader.next()).sequence == await again.db.read(last_sequence)
 
 
-async def test_a_gateway_that_takes_nothing_is_let_go(
-    live: Live, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(following, "TAKEN_WITHIN_S", 0.05)
-    never = asyncio.Event()
+def _following(live: Live, gateway_id: str, *, db: Db | None = None) -> following.Following:
     sealer = Sealer.from_file(live.filled.settings().master_key_path)
-
-    async def receive() -> Any:
-        await never.wait()
-
-    async def send(message: Any) -> None:
-        if message["type"] == "http.response.body":
-            await never.wait()
-
-    stream = following.Following(
-        Wish(gateway_id=live.filled.keys.id, stream="slow"),
-        db=live.db,
+    return following.Following(
+        Wish(gateway_id=gateway_id, stream="s"),
+        db=db or live.db,
         streams=live.app.state.streams,
         sources=some_sources(sealer, instance_id=live.filled.instance_id),
         clock=live.clock,
     )
+
+
+async def _never() -> Any:
+    await asyncio.Event().wait()
+
+
+async def test_a_gateway_that_takes_nothing_is_let_go(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "TAKEN_WITHIN_S", 0.05)
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            await _never()
+
+    stream = _following(live, live.filled.keys.id)
     async with asyncio.timeout(10):
-        await stream(cast("Any", {}), receive, send)
+        await stream(cast("Any", {}), _never, send)
+
+
+async def test_a_gateway_that_is_removed_before_the_first_line_is_refused(live: Live) -> None:
+    async def send(message: Any) -> None:
+        raise AssertionError(message)
+
+    with pytest.raises(AssertionRefusedError):
+        await _following(live, "gone")(cast("Any", {}), _never, send)
+
+
+async def test_a_stream_ends_when_the_database_cannot_be_read(live: Live) -> None:
+    class GoesAway(Db):
+        reads = 0
+
+        async def read(self, work: Any) -> Any:
+            self.reads += 1
+            if self.reads > 1:
+                raise DatabaseUnavailableError
+            return await super().read(work)
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    with contextlib.closing(GoesAway(live.db.engine.url)) as db:
+        stream = _following(live, live.filled.keys.id, db=db)
+        async with asyncio.timeout(10):
+            await stream(cast("Any", {}), _never, send)
+    assert sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}

@@ -6,6 +6,7 @@ import pytest
 from appliance.gateway_feed import usecases
 from appliance.gateway_feed.errors import (
     AssertionRefusedError,
+    ClockRefusedError,
     GatewayKeyInvalidError,
     NoFeedKeyError,
 )
@@ -102,3 +103,9 @@ def test_a_challenge_is_answered_by_a_registered_gateway(db: Db) -> None:
     assert not is_answered()
     _register(db, keys)
     assert is_answered()
+
+
+def test_the_clock_of_a_gateway_that_is_gone_is_not_noted(db: Db) -> None:
+    refused = ClockRefusedError(reason="assertion_expired", gateway_id="gone", skew_ms=-90_000)
+    db.write_blocking(lambda session: usecases.note_refused_clock(session, refused, now=NOW))
+    assert db.read_blocking(lambda session: usecases.is_skew_known(session, "gone", now=NOW))
