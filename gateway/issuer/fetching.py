@@ -106,7 +106,7 @@ async def discover_key_set(
     try:
         found = msgspec.json.decode(document, type=_Discovery)
         is_near = _origin(found.jwks_uri) == _origin(discovery_url)
-    except (msgspec.DecodeError, EndpointRefusedError, UnicodeDecodeError) as cause:
+    except (ValueError, EndpointRefusedError, RecursionError) as cause:
         message = "the answer is not a discovery document"
         raise KeySetFetchError(message) from cause
     if found.issuer != issuer or not is_near:

@@ -73,7 +73,7 @@ def asking(
                     message = f"the instance answered {answer.status}"
                     raise IntrospectionFailedError(message)
                 return _read(await read_limited(answer, limit_bytes=MAX_ANSWER_BYTES))
-        except (aiohttp.ClientError, OSError, TooLargeError, msgspec.DecodeError) as cause:
+        except (aiohttp.ClientError, OSError, TooLargeError, ValueError, RecursionError) as cause:
             message = f"{type(cause).__name__}: {cause}"
             raise IntrospectionFailedError(message) from cause
 

@@ -20,6 +20,8 @@ from gateway.issuer.snapshot import SnapshotStore
 
 SNAPSHOT = "key_set"
 MIN_RSA_BITS = 2048
+# Beyond this each look at a signature would cost more than the call it opens.
+MAX_RSA_BITS = 8192
 # Retired keys stay for as long as what they signed may live.
 MAX_KEYS = 1024
 
@@ -54,7 +56,7 @@ def parse_key_set(document: bytes) -> dict[str, RSAPublicKey]:
     """
     try:
         entries = msgspec.json.decode(document, type=dict[str, list[dict[str, object]]])["keys"]
-    except (msgspec.DecodeError, KeyError) as cause:
+    except (ValueError, KeyError, RecursionError) as cause:
         message = "the answer is not a key set"
         raise KeySetFetchError(message) from cause
     return _signing_keys(entries)
@@ -70,9 +72,9 @@ def _signing_keys(entries: list[dict[str, object]]) -> dict[str, RSAPublicKey]:
             continue
         try:
             key = PyJWK.from_dict(entry, algorithm=ALGORITHM).key
-        except PyJWTError:
+        except (PyJWTError, ValueError, TypeError, AttributeError):
             continue
-        if isinstance(key, RSAPublicKey) and key.key_size >= MIN_RSA_BITS:
+        if isinstance(key, RSAPublicKey) and MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
             keys[kid] = key
     return keys
 

@@ -1,13 +1,16 @@
 import asyncio
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
 from structlog.testing import capture_logs
 
 from gateway.contract import feed
 from gateway.contract.claims import Claims
-from gateway.contract.introspection import INTROSPECTED_FOR_S
+from gateway.contract.introspection import INTROSPECTED_FOR_S, INTROSPECTION_PATH
 from gateway.errors import IdentityUnavailableError, InvalidTokenError, TokenSupersededError
+from gateway.issuer.identity import Identity
 from gateway.issuer.introspection import (
     CACHE_ENTRIES,
     MAX_AT_ONCE,
@@ -16,7 +19,9 @@ from gateway.issuer.introspection import (
     IntrospectionFailedError,
     Introspector,
     _Known,
+    asking,
 )
+from gateway.issuer.pins import Pin
 from gateway.issuer.profiles import Profile
 from gateway.issuer.revocations import Revocations
 from tests.builders import INSTANCE_ID, ISSUER, some_claims
@@ -219,6 +224,36 @@ async def test_the_instance_is_asked_as_the_contract_says(
     assert (await gateway.chat(a_pat())).status_code == 200
     assert (await gateway.chat(a_pat("b" * 32))).status_code == 401
     assert instance.introspected[-1] == {"token": a_pat("b" * 32)}
+
+
+@pytest.mark.parametrize("said", [b"", b"[]", b'{"active": 1}', b'{"x": "\xff"}', b"[" * 60_000])
+async def test_an_answer_that_is_none_is_a_failure(said: bytes, identity: Identity) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=said)
+
+    app = web.Application()
+    app.router.add_post(INTROSPECTION_PATH, answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    pin = Pin(
+        instance_id=INSTANCE_ID,
+        feed_key="",
+        issuer=ISSUER,
+        instance_url=f"http://127.0.0.1:{runner.addresses[0][1]}",
+    )
+    async with aiohttp.ClientSession() as session:
+        ask = asking(session, pin=pin, identity=identity, clock=lambda: NOW)
+        with pytest.raises(IntrospectionFailedError):
+            await ask(a_pat(), "")
+    await runner.cleanup()
+
+
+async def test_what_is_no_header_of_one_token_is_refused(desk: Desk) -> None:
+    for header in (b"Basic x", b"Bearer ", b"Bearer " + b"x" * 9000, b"Bearer \xe9"):
+        with pytest.raises(InvalidTokenError):
+            await desk.introspector.look_up(header, {})
+    assert desk.questions == []
 
 
 async def test_a_question_that_fails_is_503(

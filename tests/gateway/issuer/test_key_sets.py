@@ -166,12 +166,20 @@ def test_entries_that_cannot_verify_our_tokens_are_left_out() -> None:
         {"kty": "EC", "kid": "curve"},
         {"kty": "RSA", "kid": "broken", "n": "!", "e": "AQAB"},
         {"kty": "RSA", "kid": 5},
+        {"kty": "RSA", "kid": "numbers", "n": 5, "e": 3},
+        {"kty": "RSA", "kid": "lists", "n": ["AQAB"], "e": "AQAB"},
+        {"kty": "RSA", "kid": "nothing"},
+        {"kty": "RSA", "kid": "even", "n": a_jwk()["n"], "e": "AA"},
+        {"kty": "RSA", "kid": "huge", "n": "_" * 20_000 + "8", "e": "AQAB"},
         {"kty": "RSA", "kid": "short", "n": "AQAB", "e": "AQAB"},
     ]
     assert list(parse_key_set(msgspec.json.encode({"keys": entries}))) == [KID]
 
 
-@pytest.mark.parametrize("document", [b"", b"[]", b"{}", b'{"keys": 5}', b"<html>"])
+@pytest.mark.parametrize(
+    "document",
+    [b"", b"[]", b"{}", b'{"keys": 5}', b"<html>", b'{"keys": [{"kid": "\xff"}]}', b"[" * 99_999],
+)
 def test_what_is_not_a_key_set_is_an_error(document: bytes) -> None:
     with pytest.raises(KeySetFetchError):
         parse_key_set(document)

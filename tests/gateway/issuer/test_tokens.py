@@ -1,6 +1,8 @@
 import asyncio
+import json
 import tempfile
 import time
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -14,12 +16,14 @@ from structlog.testing import capture_logs
 
 from gateway.contract import feed
 from gateway.contract.claims import LEEWAY_S
+from gateway.contract.compact import read_token
 from gateway.errors import IdentityUnavailableError, InvalidTokenError, TokenSupersededError
-from gateway.issuer.tokens import CACHE_ENTRIES, _Remembered
+from gateway.issuer.tokens import CACHE_ENTRIES, _check_signature, _Remembered
 from gateway.settings import Settings
 from tests.attacks import ATTACKS
-from tests.builders import ISSUER, KID, a_token
+from tests.builders import ISSUER, KID, a_jwk, a_signing_key, a_token
 from tests.door import GITLAB, Door, bearing, signed
+from tests.fakes.instance import FakeInstance
 from tests.forging import HEADER, NOW, from_gitlab, from_gitlabs_user, good, some_payload
 from tests.gateway.conftest import RunningGateway, a_gateway
 
@@ -71,7 +75,10 @@ async def test_what_the_attacks_are_made_of_is_good(door: Door) -> None:
         assert (await door.knock(lines)).aud
 
 
-async def test_a_real_gateway_refuses_each_attack_without_the_reason(settings: Settings) -> None:
+async def test_a_real_gateway_refuses_each_attack_without_the_reason(
+    settings: Settings, instance: FakeInstance
+) -> None:
+    instance.is_timeless = True
     started, sent = time.monotonic(), 0
 
     def slow_clock() -> float:
@@ -229,6 +236,26 @@ async def test_the_instance_cannot_take_another_issuers_name(door: Door) -> None
     assert door.verifier.pinned_issuers == {ISSUER}
     assert [line["event"] for line in logged] == ["issuer_belongs_to_another"]
     assert (await door.knock(from_gitlab()())).iss == GITLAB.url
+
+
+async def test_a_name_that_is_given_up_while_keys_are_fetched_is_no_longer_good(
+    door: Door,
+) -> None:
+    async def fetch() -> bytes:
+        door.verifier.accept_issuers(("https://new.test",))
+        return json.dumps({"keys": [a_jwk("late")]}).encode()
+
+    door.keys._fetch = fetch
+    door.now += 10
+    late = signed({**HEADER, "kid": "late"}, some_payload(), key=a_signing_key("late"))
+    with pytest.raises(InvalidTokenError, match="no longer accepted"):
+        await door.knock(bearing(late))
+
+
+def test_what_the_library_reads_otherwise_is_refused() -> None:
+    token = replace(read_token(good()), payload=some_payload(sub="root"))
+    with pytest.raises(InvalidTokenError, match="differently"):
+        _check_signature(token, a_signing_key(KID).public_key())
 
 
 async def test_what_is_remembered_is_bounded(door: Door) -> None:
