@@ -25,6 +25,7 @@ from gateway.settings import Settings
 from gateway.upstream.connection import Connection
 from install import cli, keys, models
 from install import instance_settings as settings_commands
+from install.tls import commands as certificate_commands
 
 _ = [
     # Roles that come over the wire by their number.
@@ -61,6 +62,7 @@ _ = [
     health.healthz,
     health.ready,
     Settings.model_config,
+    Settings._certificate_with_its_key,
     codes.Code.NOT_FOUND,
     # The transport and the parser call them.
     Connection.connection_made,
@@ -76,6 +78,7 @@ _ = [
     keys.list_keys,
     settings_commands.set_one,
     models.remove,
+    certificate_commands.renew,
     # Fields and members of the GraphQL schema; clients read and name them.
     connections.PageInfo.has_next_page,
     connections.PageInfo.has_previous_page,
@@ -107,6 +110,7 @@ _ = [
     console.Overview.example_ref,
     instance_settings.Settings._json_list,
     instance_settings.Settings._web_address,
+    instance_settings.Settings._certificate_with_its_key,
     InstanceSettingRow.previous_value,
     licensing.AuthorityRow.pinned_at,
     licensing.AuthorityRow.replaced_at,

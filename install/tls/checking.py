@@ -17,7 +17,6 @@ from install.errors import CertificateError
 # X509_V_ERR_… of OpenSSL.
 NOT_YET_VALID = 9
 EXPIRED = 10
-WRONG_NAME = frozenset({62, 64})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
