@@ -195,7 +195,9 @@ class Introspector:
                 payload = await self._ask(token, namespace_id)
             known = _Known(at=self._clock(), verified=self._verified(payload))
         except (IntrospectionFailedError, InvalidTokenError, TimeoutError) as error:
-            self._failed_at = self._clock()
+            # An answer that makes no sense is about this one token only.
+            if not isinstance(error, InvalidTokenError):
+                self._failed_at = self._clock()
             if not self._has_failed:
                 log.warning("introspection_failed", reason=f"{type(error).__name__}: {error}")
             self._has_failed = True

@@ -99,7 +99,8 @@ def ask(appliance: Appliance, route: Route, visitor: Visitor) -> httpx.Response:
 def outcome(answer: httpx.Response) -> Outcome:
     if answer.is_success:
         return answer.status_code, None
-    return answer.status_code, answer.json()["error"]["code"]
+    body = answer.json()
+    return answer.status_code, body.get("error", body)["code"]
 
 
 def test_the_admin_holds_a_seat_and_a_new_user_does_not(visitors: list[Visitor]) -> None:
