@@ -1,6 +1,7 @@
 """A GitLab as a gateway sees it: discovery, a key set, tokens, and the headers beside them."""
 
 import json
+import ssl
 import time
 import uuid
 from functools import cache
@@ -27,12 +28,13 @@ class FakeGitLab:
         self.jwks_uri: str | None = None
         self.is_down = False
         self.fetches = 0
+        self.tls: ssl.SSLContext | None = None
         self.port = 0
         self._runner: web.AppRunner | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def discovery_url(self) -> str:
@@ -44,7 +46,7 @@ class FakeGitLab:
         app.router.add_get("/oauth/discovery/keys", self._keys)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self.tls).start()
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:

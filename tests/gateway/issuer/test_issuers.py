@@ -1,4 +1,5 @@
 import json
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from gateway.edge.metrics import Metrics
 from gateway.errors import StateError
 from gateway.settings import Settings
 from tests.builders import ISSUER, a_jwk, a_token
+from tests.certificate_builders import Organisation
 from tests.fakes.gitlab import FakeGitLab, an_issuers_file, with_a_key_file
 from tests.gateway.conftest import RunningGateway, a_gateway
 
@@ -174,3 +176,19 @@ async def test_another_casemate_may_say_what_it_grants(
         headers = {"Authorization": f"Bearer {token}"}
         answer = await gateway.http.get(MODELS, headers=headers)
     assert (answer.status_code, answer.json()["data"]) == (200, [])
+
+
+async def test_a_gitlab_may_have_an_authority_of_its_own(
+    settings: Settings, tmp_path: Path
+) -> None:
+    organisation = Organisation.make(tmp_path / "pki")
+    cert, key = organisation.issue("gitlab", "127.0.0.1")
+    gitlab = FakeGitLab()
+    gitlab.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    gitlab.tls.load_cert_chain(cert, key)
+    await gitlab.start()
+    async with a_gateway(believing(settings, gitlab.entry())) as gateway:
+        assert await status(gateway, gitlab.headers()) == 503
+    async with a_gateway(believing(settings, gitlab.entry(ca_file="pki/ca.pem"))) as gateway:
+        assert await status(gateway, gitlab.headers()) == 200
+    await gitlab.stop()
