@@ -49,6 +49,7 @@ class Streams:
         self._sequence: int | None = None
         self._looked_at = float("-inf")
         self._is_stopping = False
+        self._is_over = asyncio.Event()
 
     @property
     def are_current(self) -> bool:
@@ -72,9 +73,10 @@ class Streams:
         finally:
             self.stop()
             stop_watching()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            # Nothing is cancelled: a thread would go on, with a connection that nobody closes.
+            for each in (self._is_over, self._occupied, self._look_now):
+                each.set()
+            await asyncio.gather(*tasks)
 
     def stop(self) -> None:
         """Ends every stream, and each that is asked for from now on."""
@@ -104,7 +106,7 @@ class Streams:
             seat.end()
 
     async def _look_on(self) -> None:
-        while True:
+        while not self._is_over.is_set():
             await self._occupied.wait()
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_EVERY_S):
@@ -127,8 +129,10 @@ class Streams:
                 seat.news.set()
 
     async def _mark_on(self) -> None:
-        while True:
-            await asyncio.sleep(MARK_EVERY_S)
+        while not self._is_over.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(MARK_EVERY_S):
+                    await self._is_over.wait()
             if gateway_ids := {each.gateway_id for each in self._seats if not each.must_end}:
                 await self._mark(gateway_ids)
 
