@@ -56,6 +56,13 @@ HANDED_ON: dict[str, tuple[str, ...]] = {
     "CASEMATE_ALLOWED_NETWORKS": ("instance", "gateway"),
     "CASEMATE_TRUSTED_PROXIES": ("instance", "gateway"),
     "CASEMATE_MAX_BODY_BYTES": ("gateway",),
+    "CASEMATE_SIGNING_KEY_LIFE": ("instance",),
+    "CASEMATE_KEY_SET_MAX_AGE": ("instance",),
+    "CASEMATE_KEY_SET_STALE_BUDGET": ("gateway",),
+    "CASEMATE_FEED_STRICT_AFTER": ("gateway",),
+    # Files of the machine, so for processes alone.
+    "CASEMATE_ISSUERS_FILE": ("gateway",),
+    "CASEMATE_USER_TOKEN_KEY_FILE": ("gateway",),
 }
 
 # What only the compose file asks for.

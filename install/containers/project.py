@@ -41,6 +41,10 @@ BY_OVERRIDE = (
     "CASEMATE_ALLOWED_NETWORKS",
     "CASEMATE_TRUSTED_PROXIES",
     "CASEMATE_MAX_BODY_BYTES",
+    "CASEMATE_SIGNING_KEY_LIFE",
+    "CASEMATE_KEY_SET_MAX_AGE",
+    "CASEMATE_KEY_SET_STALE_BUDGET",
+    "CASEMATE_FEED_STRICT_AFTER",
 )
 
 # Would point the plugin to other files or projects than those it is given.
