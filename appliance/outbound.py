@@ -5,7 +5,7 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Protocol
@@ -39,10 +39,13 @@ class UnreachableError(ApplianceError):
 
 
 class Recorder(Protocol):
-    """Hears which sockets were opened on purpose."""
+    """Hears which sockets were opened and which names looked up on purpose."""
 
     def let_through(self, opened: socket.socket, address: str) -> None:
-        """This one was."""
+        """This socket was."""
+
+    def looking_up(self, host: str) -> AbstractContextManager[None]:
+        """This name is, in the block."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,8 +198,9 @@ class Outbound:
         policy = self._policy.with_hosts(name for name, count in self._hosts.items() if count > 0)
         try:
             policy.check_host(host)
-            async with asyncio.timeout(RESOLVE_TIMEOUT_S):
-                answers = await look_up()
+            with self._recorder.looking_up(host) if self._recorder else nullcontext():
+                async with asyncio.timeout(RESOLVE_TIMEOUT_S):
+                    answers = await look_up()
             policy.pin(host, [answer["host"] for answer in answers])
         except EgressRefusedError as error:
             self.note(error)
@@ -212,16 +216,31 @@ class Outbound:
         log.error("egress_refused", reason=error.reason, sentence=error.sentence)
 
 
+def _look_up(host: str, port: int, family: int) -> list[ResolveResult]:
+    found = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+    return [
+        ResolveResult(
+            hostname=host,
+            host=str(address[0]),
+            port=port,
+            family=kind,
+            proto=protocol,
+            flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+        )
+        for kind, _, protocol, _, address in found
+    ]
+
+
 class _Resolver(AbstractResolver):
     def __init__(self, outbound: Outbound) -> None:
         self._outbound = outbound
-        self._resolver = aiohttp.ThreadedResolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
+        # In a thread that hears what the recorder was told; the event loop's own would not.
         return await self._outbound.resolve(
-            host, lambda: self._resolver.resolve(host, port, family)
+            host, lambda: asyncio.to_thread(_look_up, host, port, family)
         )
 
     async def close(self) -> None:

@@ -1,8 +1,9 @@
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -11,7 +12,7 @@ from aiohttp.abc import ResolveResult
 from appliance.outbound import Outbound, UnreachableError
 from gateway.contract.egress import EgressPolicy, Reason
 
-LOOPBACK = EgressPolicy((ip_network("127.0.0.0/8"),))
+LOOPBACK = EgressPolicy((ip_network("127.0.0.0/8"), ip_network("::1/128")))
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -86,16 +87,11 @@ async def test_an_address_outside_the_networks_is_not_connected_to(
 async def test_one_answer_outside_refuses_the_whole_name(
     outbound: Outbound, refused: list[Reason], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def answers(*hosts: str) -> list[ResolveResult]:
-        return [
-            ResolveResult(hostname="h", host=host, port=80, family=socket.AF_INET, proto=6, flags=0)
-            for host in hosts
-        ]
+    def answers(*_: object, **__: object) -> list[Any]:
+        hosts = ("127.0.0.1", "192.0.2.1")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, 80)) for host in hosts]
 
-    async def resolve(*_: object) -> list[ResolveResult]:
-        return answers("127.0.0.1", "192.0.2.1")
-
-    monkeypatch.setattr("aiohttp.ThreadedResolver.resolve", resolve)
+    monkeypatch.setattr("socket.getaddrinfo", answers)
     with pytest.raises(UnreachableError):
         await outbound.ask("http://gateway.example/asked", b"", limit_bytes=10)
     assert refused == [Reason.NETWORK]
@@ -110,6 +106,26 @@ async def test_only_a_host_that_is_being_asked_is_resolved(
     with pytest.raises(OSError, match="not a configured host"):
         await outbound.resolve("telemetry.example", never)
     assert refused == [Reason.HOST]
+
+
+async def test_what_it_does_is_told_to_the_recorder() -> None:
+    heard: list[str] = []
+
+    class Recorder:
+        def let_through(self, opened: socket.socket, address: str) -> None:
+            assert opened.type is socket.SOCK_STREAM
+            heard.append(address)
+
+        @contextmanager
+        def looking_up(self, host: str) -> Iterator[None]:
+            heard.append(host)
+            yield
+
+    made = Outbound(LOOPBACK, recorder=Recorder())
+    async with made.run(), _served(_echo) as port:
+        reply = await made.ask(f"http://localhost:{port}/asked", b"{}", limit_bytes=10)
+    assert reply.status == 202
+    assert (heard[0], heard[-1]) == ("localhost", "127.0.0.1")
 
 
 async def test_silence_ends_an_answer(outbound: Outbound) -> None:

@@ -35,7 +35,11 @@ def test_what_is_set_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CASEMATE_INSTANCE_PUBLIC_URL", "https://ai.example.org/")
     monkeypatch.setenv("CASEMATE_DATABASE_URL", "postgresql://u:canary@h/d")
     monkeypatch.setenv("CASEMATE_ALLOWED_NETWORKS", '["192.0.2.0/24"]')
+    monkeypatch.setenv("CASEMATE_AI_GATEWAY_URL", "http://gateway.inside:5052/")
+    monkeypatch.setenv("CASEMATE_TRUSTED_PROXIES", '["::ffff:10.0.0.0/104"]')
     settings = Settings.from_environment()
+    assert settings.ai_gateway_url == "http://gateway.inside:5052"
+    assert [str(network) for network in settings.proxies] == ["10.0.0.0/8"]
     assert (settings.instance_port, settings.issuer) == (9000, "https://ai.example.org")
     assert settings.database == "postgresql://u:canary@h/d"
     assert not settings.secrets_mounted
