@@ -55,7 +55,7 @@ HANDED_ON: dict[str, tuple[str, ...]] = {
     "CASEMATE_GATEWAY_PUBLIC_URL": ("instance",),
     "CASEMATE_ALLOWED_NETWORKS": ("instance", "gateway"),
     "CASEMATE_TRUSTED_PROXIES": ("instance", "gateway"),
-    "CASEMATE_MAX_BODY_BYTES": ("gateway",),
+    "CASEMATE_MAX_BODY_BYTES": ("instance", "gateway"),
     "CASEMATE_SIGNING_KEY_LIFE": ("instance",),
     "CASEMATE_KEY_SET_MAX_AGE": ("instance",),
     "CASEMATE_KEY_SET_STALE_BUDGET": ("gateway",),

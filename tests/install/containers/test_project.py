@@ -26,11 +26,11 @@ def test_each_home_has_a_project_and_a_bridge_of_its_own(places: Places) -> None
 def test_settings_go_on_to_the_services_that_know_them(
     ready_home: Places, containers_config: Config, found: Engine
 ) -> None:
-    told = {"CASEMATE_MAX_BODY_BYTES": "2048", "CASEMATE_SHM_SIZE": "2g"}
+    told = {"CASEMATE_FEED_STRICT_AFTER": "PT30S", "CASEMATE_SHM_SIZE": "2g"}
     config = replace(containers_config, handed_on=told)
     project.write_overrides(ready_home, config, tags=TAGS, device=Device(gpus=None))
     services = json.loads(project.services_file(ready_home).read_text())["services"]
-    assert services["gateway"]["environment"] == {"CASEMATE_MAX_BODY_BYTES": "2048"}
+    assert services["gateway"]["environment"] == {"CASEMATE_FEED_STRICT_AFTER": "PT30S"}
     assert services["instance"] == {"image": "casemate/instance:1"}
     here = project.find(ready_home, config, found)
     assert here.variables["CASEMATE_SHM_SIZE"] == "2g"
