@@ -10,13 +10,13 @@ PATH = "/api/v4/ai/access_tokens"
 
 async def test_a_clock_that_went_back_ends_minting_and_nothing_else(server: Server) -> None:
     later = NOW + timedelta(hours=1)
-    await server.db.write(lambda session: note_time(session, now=later))
+    server.db.write_blocking(lambda session: note_time(session, now=later))
     answer = await server.ask("POST", PATH)
     assert (answer.status_code, answer.json()["code"]) == (503, "clock_went_back")
     assert "casemate clock accept" in answer.json()["message"]
     assert (await server.ask("GET", "/api/v4/user")).status_code == 200
     assert (await server.ask("POST", "/api/v4/ai/signing_keys/rotate", json={})).status_code == 201
-    await server.db.write(lambda session: reset_clock(session, actor=SYSTEM, now=NOW))
+    server.db.write_blocking(lambda session: reset_clock(session, actor=SYSTEM, now=NOW))
     assert (await server.ask("POST", PATH)).status_code == 201
 
 
