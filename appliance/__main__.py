@@ -18,10 +18,11 @@ from prometheus_client import CollectorRegistry, Gauge
 from appliance import first_contents, local_audit, local_clock, local_licences, local_users
 from appliance.accounts.rules import Scope
 from appliance.app import create_app, utc_now
-from appliance.certificates import LOOK_EVERY_S, ServedCertificate
+from appliance.certificates import served_certificate
 from appliance.errors import ApplianceError
 from appliance.serving import Server
 from appliance.settings import Settings, SettingsError
+from gateway.contract.served_certificate import LOOK_EVERY_S, ServedCertificate
 
 BROKEN_EXIT = 1
 USAGE_EXIT = 2
@@ -191,7 +192,7 @@ def _certificate(settings: Settings) -> ServedCertificate | None:
     cert_file, key_file = settings.tls_cert_file, settings.tls_key_file
     if cert_file is None or key_file is None:
         return None
-    return ServedCertificate(cert_file, key_file, is_mounted=settings.secrets_mounted)
+    return served_certificate(cert_file, key_file, is_mounted=settings.secrets_mounted)
 
 
 def _show_expiry(certificate: ServedCertificate, registry: CollectorRegistry) -> None:

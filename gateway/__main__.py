@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from gateway.app import create_app, release
 from gateway.contract.egress import EgressRefusedError
 from gateway.contract.recorder import EgressRecorder
-from gateway.edge.certificate import LOOK_EVERY_S, ServedCertificate
+from gateway.contract.served_certificate import LOOK_EVERY_S, ServedCertificate
+from gateway.edge.certificate import served_certificate
 from gateway.edge.metrics import Metrics
 from gateway.errors import GatewayError
 from gateway.issuer.identity import make_identity
@@ -92,7 +93,7 @@ def _certificate(settings: Settings) -> ServedCertificate | None:
     cert_file, key_file = settings.tls_cert_file, settings.tls_key_file
     if cert_file is None or key_file is None:
         return None
-    return ServedCertificate(cert_file, key_file, is_mounted=settings.secrets_mounted)
+    return served_certificate(cert_file, key_file, is_mounted=settings.secrets_mounted)
 
 
 def _configuration(
