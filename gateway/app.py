@@ -33,18 +33,18 @@ from gateway.edge.metrics import Metrics
 from gateway.edge.openai import OpenAISurface
 from gateway.edge.relay import Relay
 from gateway.edge.running import Running
-from gateway.issuer.feed import Feed
-from gateway.issuer.feed_client import FeedClient
+from gateway.issuer.feed.client import FeedClient
+from gateway.issuer.feed.feed import Feed
+from gateway.issuer.feed.reporting import Reporter
+from gateway.issuer.feed.revocations import Revocations
 from gateway.issuer.fetching import fetch_key_set
 from gateway.issuer.identity import make_identity
-from gateway.issuer.issuers import Issuers, Surroundings, open_issuers, read_issuer_files
-from gateway.issuer.key_sets import KeySet, Times
 from gateway.issuer.pins import Pin, load_pin
-from gateway.issuer.reporting import Reporter
-from gateway.issuer.revocations import Revocations
-from gateway.issuer.shipping import Shipper
 from gateway.issuer.snapshot import SnapshotStore
-from gateway.issuer.spool import Spool
+from gateway.issuer.spool.shipping import Shipper
+from gateway.issuer.spool.spool import Spool
+from gateway.issuer.tokens.issuers import Issuers, Surroundings, open_issuers, read_issuer_files
+from gateway.issuer.tokens.key_sets import KeySet, Times
 from gateway.policy.routes import check_coverage
 from gateway.settings import Settings
 from gateway.upstream.client import Client

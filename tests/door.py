@@ -13,14 +13,14 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from gateway.contract.claims import Claims
 from gateway.edge.admission import Admission
 from gateway.edge.exchange import Exchange
+from gateway.issuer.feed.revocations import Revocations
 from gateway.issuer.identity import make_identity
-from gateway.issuer.introspection import Introspector
-from gateway.issuer.issuers import Issuers
-from gateway.issuer.key_sets import KeySet, Times
-from gateway.issuer.profiles import USER_TOKEN_ISSUER, Profile
-from gateway.issuer.revocations import Revocations
 from gateway.issuer.snapshot import SnapshotStore
-from gateway.issuer.tokens import TokenVerifier
+from gateway.issuer.tokens.introspection import Introspector
+from gateway.issuer.tokens.issuers import Issuers
+from gateway.issuer.tokens.key_sets import KeySet, Times
+from gateway.issuer.tokens.profiles import USER_TOKEN_ISSUER, Profile
+from gateway.issuer.tokens.verifier import TokenVerifier
 from tests.builders import INSTANCE_ID, ISSUER, KID, a_jwk, a_signing_key, base64url
 from tests.fakes.gitlab import FakeGitLab, a_user_token_key
 

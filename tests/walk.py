@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.contract.claims import Claims
-from gateway.issuer.profiles import Kind
-from gateway.issuer.user_tokens import SCOPES
+from gateway.issuer.tokens.profiles import Kind
+from gateway.issuer.tokens.user_tokens import SCOPES
 from gateway.policy.routes import PUBLIC, ROUTES, RoutePolicy
 from tests.builders import INSTANCE_ID
 

@@ -5,7 +5,7 @@ import time
 import msgspec
 
 from gateway.contract.events import Outcome, UsageEvent
-from gateway.issuer.spool import Spool
+from gateway.issuer.spool.spool import Spool
 from gateway.upstream.usage import Usage
 
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from gateway.contract.claims import Claims
 from gateway.contract.introspection import PAT_PREFIX
 from gateway.errors import ConfigurationUnavailableError, InvalidTokenError
-from gateway.issuer.issuers import Issuers
-from gateway.issuer.profiles import Kind
+from gateway.issuer.tokens.issuers import Issuers
+from gateway.issuer.tokens.profiles import Kind
 
 _PAT_PREFIX = PAT_PREFIX.encode()
 # `Bearer ` goes before it.

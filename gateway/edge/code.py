@@ -15,7 +15,7 @@ from gateway.errors import (
     MethodNotAllowedError,
     RouteNotFoundError,
 )
-from gateway.issuer.user_tokens import UserTokenKey
+from gateway.issuer.tokens.user_tokens import UserTokenKey
 from gateway.policy.routes import ROUTES
 
 USER_ACCESS_TOKEN = "/v1/code/user_access_token"  # noqa: S105  # a path

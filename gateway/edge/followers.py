@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from gateway.edge.gate import Gate
 from gateway.edge.running import Running
-from gateway.issuer.feed import News
-from gateway.issuer.key_sets import KeySet
-from gateway.issuer.revocations import Revocations
-from gateway.issuer.tokens import TokenVerifier
+from gateway.issuer.feed.feed import News
+from gateway.issuer.feed.revocations import Revocations
+from gateway.issuer.tokens.key_sets import KeySet
+from gateway.issuer.tokens.verifier import TokenVerifier
 from gateway.upstream.endpoints import Endpoints
 
 

@@ -8,8 +8,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from gateway.contract.egress import Reason
-from gateway.issuer.feed import Feed
-from gateway.issuer.spool import Spool
+from gateway.issuer.feed.feed import Feed
+from gateway.issuer.spool.spool import Spool
 from gateway.upstream.usage import Usage
 
 PREFIX = "casemate_gateway_"

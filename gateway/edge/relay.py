@@ -23,7 +23,7 @@ from gateway.errors import (
     RefusedByModelError,
     TokenSupersededError,
 )
-from gateway.issuer.spool import Spool
+from gateway.issuer.spool.spool import Spool
 from gateway.upstream.connection import BrokenOffError, Connection
 from gateway.upstream.endpoints import Upstream
 from gateway.upstream.forward import Forwarder

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from gateway.contract import feed
 from gateway.contract.claims import Claims
 from gateway.errors import TokenSupersededError
-from gateway.issuer.revocations import Revocations
+from gateway.issuer.feed.revocations import Revocations
 
 
 class RunningCall:

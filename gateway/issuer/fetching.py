@@ -9,7 +9,7 @@ import aiohttp
 import msgspec
 
 from gateway.contract.addresses import EndpointRefusedError, parse_endpoint
-from gateway.issuer.key_sets import KeySetFetchError
+from gateway.issuer.tokens.key_sets import KeySetFetchError
 
 KEY_SET_PATH = "/oauth/discovery/keys"
 MAX_KEY_SET_BYTES = 1024 * 1024

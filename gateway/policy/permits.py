@@ -15,7 +15,7 @@ from gateway.errors import (
     NamespaceNotGrantedError,
     ProviderNotEntitledError,
 )
-from gateway.issuer.profiles import Kind
+from gateway.issuer.tokens.profiles import Kind
 from gateway.policy.routes import RoutePolicy
 
 # The largest that the instance gives out.

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.contract.challenge import CHALLENGE_PATH
-from gateway.issuer.profiles import Kind
+from gateway.issuer.tokens.profiles import Kind
 
 EVERY_KIND: frozenset[Kind] = frozenset({"casemate", "gitlab", "user"})
 

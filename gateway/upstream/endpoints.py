@@ -9,7 +9,7 @@ from yarl import URL
 
 from gateway.contract.addresses import EndpointRefusedError, Network, parse_endpoint
 from gateway.contract.feed import ModelState, ReportedModel
-from gateway.issuer.known_models import KnownModel
+from gateway.issuer.feed.known_models import KnownModel
 from gateway.upstream.client import Client, Origin
 from gateway.upstream.connection import BrokenOffError
 from gateway.upstream.egress import EgressGuard

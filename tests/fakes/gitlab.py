@@ -12,7 +12,7 @@ import jwt
 from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 
-from gateway.issuer.user_tokens import UserTokenKey
+from gateway.issuer.tokens.user_tokens import UserTokenKey
 from tests.builders import a_jwk, a_signing_key
 
 AUDIENCES = ["gitlab-ai-gateway", "gitlab-duo-workflow-service"]

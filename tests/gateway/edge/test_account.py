@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from gateway.edge.account import Account
-from gateway.issuer.spool import Spool
+from gateway.issuer.spool.spool import Spool
 from gateway.upstream.usage import Usage
 from tests.builders import a_usage_event
 

@@ -13,7 +13,7 @@ from gateway.contract.claims import Claims
 from gateway.contract.feed import MinimumGeneration, RevokedCredential
 from gateway.edge.running import Running
 from gateway.errors import TokenSupersededError
-from gateway.issuer.revocations import Revocations
+from gateway.issuer.feed.revocations import Revocations
 from tests.builders import a_token, some_claims
 from tests.fakes.instance import FakeInstance
 from tests.fakes.model_endpoint import FakeModelEndpoint

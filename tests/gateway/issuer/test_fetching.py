@@ -16,7 +16,7 @@ from gateway.issuer.fetching import (
     lines,
     read_key_set_file,
 )
-from gateway.issuer.key_sets import KeySetFetchError
+from gateway.issuer.tokens.key_sets import KeySetFetchError
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from gateway.contract.catalog import load_catalog
 from gateway.contract.claims import Claims
 from gateway.contract.ulids import is_ulid
 from gateway.edge.metrics import Metrics
-from gateway.issuer.user_tokens import SCOPES
+from gateway.issuer.tokens.user_tokens import SCOPES
 from gateway.policy.routes import PUBLIC, ROUTES, UncoveredRouteError, check_coverage
 from gateway.settings import Settings
 from tests.builders import a_signing_key, a_token, some_claims

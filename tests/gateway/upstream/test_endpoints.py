@@ -6,7 +6,7 @@ import pytest
 
 from gateway.contract.addresses import DEFAULT_NETWORKS
 from gateway.contract.egress import EgressRefusedError
-from gateway.issuer.known_models import KnownModel
+from gateway.issuer.feed.known_models import KnownModel
 from gateway.upstream.client import Client
 from gateway.upstream.egress import AddressInfo, EgressGuard
 from gateway.upstream.endpoints import Endpoints

@@ -1,0 +1,1 @@
+"""What the instance tells: followed, kept, and what it took back."""

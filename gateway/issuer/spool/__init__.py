@@ -1,0 +1,1 @@
+"""What was used, written down here until the instance has it."""

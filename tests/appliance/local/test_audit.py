@@ -1,0 +1,33 @@
+from contextlib import closing
+
+import pytest
+from sqlmodel import text
+
+import appliance.__main__ as program
+from appliance.local import audit as local_audit
+from appliance.storage.engine import Db, database_url
+from tests.appliance.conftest import FilledHome
+
+
+def _run(filled: FilledHome, statement: str) -> None:
+    with closing(Db(database_url(filled.url))) as db:
+        db.write_blocking(lambda session: session.execute(text(statement)))
+
+
+def test_the_log_is_looked_through_in_the_database_itself(filled: FilledHome) -> None:
+    verdict = local_audit.verify(filled.settings())
+    assert (verdict.is_intact, verdict.entries) == (True, 4)
+    _run(filled, "DELETE FROM audit_events WHERE sequence = 2")
+    assert local_audit.verify(filled.settings()).first_bad == 2
+
+
+def test_the_command_says_and_exits_with_what_it_found(
+    filled: FilledHome, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CASEMATE_HOME", str(filled.home))
+    monkeypatch.setenv("CASEMATE_DATABASE_URL", filled.url)
+    assert program.main(["audit", "verify"]) == 0
+    assert '"intact": true' in capsys.readouterr().out
+    _run(filled, "UPDATE audit_events SET action = 'x' WHERE sequence = 4")
+    assert program.main(["audit", "verify"]) == 1
+    assert '"first_bad": 4' in capsys.readouterr().out
