@@ -20,7 +20,10 @@ from appliance.accounts.rules import Scope
 from appliance.app import create_app, utc_now
 from appliance.certificates import served_certificate
 from appliance.errors import ApplianceError
-from appliance.local import audit, clock, licences, users
+from appliance.local import audit as local_audit
+from appliance.local import clock as local_clock
+from appliance.local import licences as local_licences
+from appliance.local import users as local_users
 from appliance.serving import Server
 from appliance.settings import Settings, SettingsError
 from gateway.contract.served_certificate import LOOK_EVERY_S, ServedCertificate
@@ -131,10 +134,10 @@ def _add_licence_commands(commands: Any) -> None:
     add.set_defaults(command=_add_licence)
 
     show = actions.add_parser("show", help="the instance's id, its authority and its licences")
-    show.set_defaults(command=lambda settings, _: _print_json(licences.show(settings)))
+    show.set_defaults(command=lambda settings, _: _print_json(local_licences.show(settings)))
 
     reset = actions.add_parser("reset-clock", help="after a clock that ran ahead was set right")
-    reset.set_defaults(command=lambda settings, _: _print_json(clock.accept(settings)))
+    reset.set_defaults(command=lambda settings, _: _print_json(local_clock.accept(settings)))
 
 
 def _add_clock_commands(commands: Any) -> None:
@@ -142,10 +145,10 @@ def _add_clock_commands(commands: Any) -> None:
     actions = clock.add_subparsers(required=True, metavar="ACTION")
 
     show = actions.add_parser("show", help="the clock, and the latest time that was seen")
-    show.set_defaults(command=lambda settings, _: _print_json(clock.show(settings)))
+    show.set_defaults(command=lambda settings, _: _print_json(local_clock.show(settings)))
 
     accept = actions.add_parser("accept", help="after a clock that ran ahead was set right")
-    accept.set_defaults(command=lambda settings, _: _print_json(clock.accept(settings)))
+    accept.set_defaults(command=lambda settings, _: _print_json(local_clock.accept(settings)))
 
 
 def _serve(settings: Settings, _: argparse.Namespace) -> None:
@@ -226,7 +229,7 @@ def _init(settings: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _create_user(settings: Settings, arguments: argparse.Namespace) -> None:
-    made = users.create(
+    made = local_users.create(
         settings,
         arguments.username,
         name=arguments.name or arguments.username,
@@ -237,35 +240,35 @@ def _create_user(settings: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _reset_password(settings: Settings, arguments: argparse.Namespace) -> None:
-    _print_json(users.reset_password(settings, arguments.username))
+    _print_json(local_users.reset_password(settings, arguments.username))
 
 
 def _create_pat(settings: Settings, arguments: argparse.Namespace) -> None:
     scopes = [scope for scope in arguments.scopes.split(",") if scope]
-    made = users.create_pat(
+    made = local_users.create_pat(
         settings, arguments.username, name=arguments.name, scopes=scopes, days=arguments.days
     )
     _print_json(made)
 
 
 def _set_user_state(settings: Settings, arguments: argparse.Namespace) -> None:
-    _print_json(users.set_state(settings, arguments.username, arguments.state))
+    _print_json(local_users.set_state(settings, arguments.username, arguments.state))
 
 
 def _delete_user(settings: Settings, arguments: argparse.Namespace) -> None:
-    _print_json(users.delete(settings, arguments.username))
+    _print_json(local_users.delete(settings, arguments.username))
 
 
 def _list_pats(settings: Settings, arguments: argparse.Namespace) -> None:
-    _print_json(users.list_pats(settings, arguments.username))
+    _print_json(local_users.list_pats(settings, arguments.username))
 
 
 def _revoke_pat(settings: Settings, arguments: argparse.Namespace) -> None:
-    _print_json(users.revoke_pat(settings, arguments.id))
+    _print_json(local_users.revoke_pat(settings, arguments.id))
 
 
 def _add_licence(settings: Settings, arguments: argparse.Namespace) -> None:
-    added = licences.add(
+    added = local_licences.add(
         settings,
         authority_key=arguments.authority_key,
         is_demo=arguments.demo,
@@ -276,7 +279,7 @@ def _add_licence(settings: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _verify_audit(settings: Settings, _: argparse.Namespace) -> int:
-    verdict = audit.verify(settings)
+    verdict = local_audit.verify(settings)
     _print_json(verdict.summary())
     return 0 if verdict.is_intact else BROKEN_EXIT
 
