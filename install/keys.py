@@ -13,8 +13,8 @@ app = typer.Typer(no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
 PATH = "/api/v4/ai/signing_keys"
 WHAT_FOLLOWS = (
-    "All access tokens that the key signed are refused within a second, and answers that are under "
-    "way with them end; clients ask for new tokens. Say --yes to do it."
+    "All access tokens that the key signed are refused within a second; clients ask for new ones. "
+    "Say --yes to do it."
 )
 
 
