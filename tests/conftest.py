@@ -38,6 +38,22 @@ def umask_as_before() -> Iterator[None]:
     os.umask(before)
 
 
+def log_plainly() -> None:
+    """What is logged in this process is a line, and a traceback a few.
+
+    By default structlog draws tracebacks with all local values, which takes seconds on a busy
+    machine, in the middle of what a test waits for.
+    """
+    structlog.reset_defaults()
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=False, exception_formatter=structlog.dev.plain_traceback
+    )
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
+
+
+log_plainly()
+
+
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:
     """A program run inside a test sets up logging for a process of its own."""
@@ -45,7 +61,7 @@ def logging_as_before() -> Iterator[None]:
     handlers, level = root.handlers[:], root.level
     yield
     root.handlers[:], root.level = handlers, level
-    structlog.reset_defaults()
+    log_plainly()
 
 
 def wait_until(claim: Callable[[], object], within_s: float = 20.0) -> None:

@@ -167,11 +167,9 @@ def _taken(old: Sequence[Gate], new: Sequence[Gate]) -> set[Subject]:
 
 
 def _subject(gate: Gate) -> Subject | None:
-    match gate.kind:
-        case "user" | "namespace":
-            return (gate.kind, gate.subject_id)
-        case "everyone" | "percentage_of_users":
-            return None
+    if gate.kind == "user" or gate.kind == "namespace":  # noqa: PLR1714  # narrows the type
+        return (gate.kind, gate.subject_id)
+    return None
 
 
 def _share_of_others(definition: Definition, own: Iterable[Gate]) -> int:
