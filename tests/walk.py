@@ -51,14 +51,14 @@ def other_routes() -> list[Route]:
     return sorted({(method, path) for method in METHODS for path in paths} - set(every_route()))
 
 
-def a_body(model: str) -> dict[str, object]:
+def a_body(model: str, *, instance_id: str = INSTANCE_ID) -> dict[str, object]:
     """A question in the words of every surface at once: each takes its own members."""
     return {
         "model": model,
         "messages": [{"role": "user", "content": "Hi"}],
         "prompt": "Hi",
         "max_tokens": 4,
-        "instance_id": INSTANCE_ID,
+        "instance_id": instance_id,
         "nonce": "once",
     }
 

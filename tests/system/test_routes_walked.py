@@ -9,6 +9,7 @@ import pytest
 
 from gateway.contract.claims import Claims
 from gateway.contract.ulids import is_ulid
+from gateway.issuer.pins import load_pin
 from tests.system.driver import Appliance
 from tests.walk import Outcome, Route, Visitor, a_body, every_route, expected, other_routes
 
@@ -86,11 +87,14 @@ def visitors(appliance: Appliance, newcomer: str) -> list[Visitor]:
 
 def ask(appliance: Appliance, route: Route, visitor: Visitor) -> httpx.Response:
     method, path = route
+    pin = load_pin(appliance.home / "gateway")
+    assert pin is not None
+    body = a_body(appliance.told["model"], instance_id=pin.instance_id)
     return httpx.request(
         method,
         appliance.told["gateway_url"] + path.replace("{ref}", appliance.told["model"]),
         headers=visitor.headers,
-        json=a_body(appliance.told["model"]) if method == "POST" else None,
+        json=body if method == "POST" else None,
         timeout=60,
         trust_env=False,
     )
