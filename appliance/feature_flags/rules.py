@@ -167,7 +167,7 @@ def _taken(old: Sequence[Gate], new: Sequence[Gate]) -> set[Subject]:
 
 
 def _subject(gate: Gate) -> Subject | None:
-    if gate.kind == "user" or gate.kind == "namespace":  # noqa: PLR1714  # narrows the type
+    if gate.kind in {"user", "namespace"}:
         return (gate.kind, gate.subject_id)
     return None
 

@@ -65,6 +65,9 @@ def _open(model: FeedModel, identity: Identity, *, is_understood: bool) -> Known
         # A restriction that cannot be read is one that cannot be kept.
         log.error("model_allowed_networks_unreadable", model=model.ref)  # noqa: TRY400  # the trace says no more
         networks, is_understood = (), False
+    if ALLOWED_NETWORKS in model.requires and not networks:
+        # It is restricted, and does not say to whom: open to all is the one thing it is not.
+        is_understood = False
     return KnownModel(
         ref=model.ref,
         provider=model.provider,

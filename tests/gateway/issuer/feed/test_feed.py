@@ -226,7 +226,7 @@ async def test_what_the_release_before_kept_is_served_until_everything_is_told_a
 async def test_a_restriction_that_was_not_read_when_it_was_kept_still_closes_the_model(
     setup: Setup,
 ) -> None:
-    restricted = a_feed_model(requires=(ALLOWED_NETWORKS,))
+    restricted = a_feed_model(requires=(ALLOWED_NETWORKS,), allowed_networks=("::1/128",))
     setup.take(setup.line(restricted))
     await setup.feed.keep()
     stored = setup.store.load(SNAPSHOT)

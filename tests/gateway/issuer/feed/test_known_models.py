@@ -32,7 +32,8 @@ def test_a_model_with_the_api_key_of_another_is_left_out(identity: Identity) -> 
     ("model", "for_all", "is_understood"),
     [
         (a_feed_model(), (), True),
-        (a_feed_model(requires=(ALLOWED_NETWORKS,)), (), True),
+        (a_feed_model(requires=(ALLOWED_NETWORKS,), allowed_networks=("::1/128",)), (), True),
+        (a_feed_model(requires=(ALLOWED_NETWORKS,)), (), False),
         (a_feed_model(requires=("time_of_day",)), (), False),
         (a_feed_model(requires=(ALLOWED_NETWORKS, "time_of_day")), (), False),
         (a_feed_model(), ("time_of_day",), False),
