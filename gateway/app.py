@@ -254,7 +254,8 @@ class Gateway:
             times=self._times,
         )
         key_set.restore()
-        repeat(stack, key_set.keep_fresh, every=KEY_SET_INTERVAL)
+        # As soon as the feed that brings its keys: a restart needs both.
+        repeat(stack, key_set.keep_fresh, every=KEEP_INTERVAL)
         return key_set
 
     def _follow(

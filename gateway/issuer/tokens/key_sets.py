@@ -206,7 +206,7 @@ class KeySet:
         return self._keys.get(kid)
 
     async def keep_fresh(self) -> None:
-        """Fetches and saves when it is time; called every second or so."""
+        """Fetches and saves when it is time; called every second or more often."""
         wait_s = self._cool_down_s if self._last_try_failed else self._refresh_after_s
         is_old = self._confirmed_at is None or self._is_past(self._confirmed_at, wait_s)
         if is_old and self._is_past(self._tried_at, wait_s):
