@@ -26,6 +26,7 @@ import appliance.feature_flags.tables
 import appliance.gateway_feed.tables
 import appliance.instance_settings.tables
 import appliance.licensing.tables
+import appliance.model_selection.tables
 import appliance.namespaces.tables
 import appliance.resources.tables
 import appliance.self_hosted_models.tables

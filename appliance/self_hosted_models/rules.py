@@ -22,7 +22,6 @@ MAX_ALLOWED_NETWORKS = 256
 
 REF = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/:-]{0,253}[A-Za-z0-9])?")
 API_KEY = re.compile(r"[\x21-\x7e]+")  # what may stand in an Authorization header
-SAME_SEPARATOR = str.maketrans("_/", "--")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,11 +88,6 @@ class ServedModel:
 
     def __repr__(self) -> str:
         return f"ServedModel(ref={self.model.ref!r})"
-
-
-def ref_key(ref: str) -> str:
-    """The form in which two refs count as one: case and `-`, `_`, `/` make no difference."""
-    return ref.casefold().translate(SAME_SEPARATOR)
 
 
 def complete(description: Description) -> NewModel:

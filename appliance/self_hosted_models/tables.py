@@ -6,10 +6,11 @@ from datetime import datetime
 from sqlalchemy import JSON, Column
 from sqlmodel import Field, col, select
 
-from appliance.self_hosted_models.rules import SelfHostedModel, ref_key
+from appliance.self_hosted_models.rules import SelfHostedModel
 from appliance.storage.engine import MAX_ID, Row, Session
 from appliance.storage.paging import Page, Slice, cut
 from appliance.storage.sealing import Place
+from gateway.contract.selection import ref_key
 
 
 class SelfHostedModelRow(Row, table=True):
@@ -34,6 +35,11 @@ class SelfHostedModelRow(Row, table=True):
     allowed_networks: list[str] = Field(
         default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]")
     )
+    # Base URLs besides `endpoint`.
+    further_endpoints: list[str] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]")
+    )
+    max_in_flight: int | None = None
     created_at: datetime
     updated_at: datetime
 

@@ -16,6 +16,7 @@ from appliance.storage.outbox import publish
 from appliance.storage.paging import Page, Slice
 from appliance.storage.sealing import Place, Sealer
 from gateway.contract.catalog import load_catalog
+from gateway.contract.selection import ref_key
 
 TOPIC = "self_hosted_model"
 FIELDS = ("ref", "name", "family", "endpoint", "identifier", "provider", "is_enabled")
@@ -164,7 +165,7 @@ def _create(
     _check(session, description, besides=None)
     row = tables.SelfHostedModelRow(
         ref=new.ref,
-        ref_key=rules.ref_key(new.ref),
+        ref_key=ref_key(new.ref),
         name=new.name,
         family=new.family,
         endpoint=new.endpoint,
@@ -198,7 +199,7 @@ def _change(
     changed = [field for field, value in told.items() if value != getattr(row, field)]
     for field in changed:
         setattr(row, field, told[field])
-    row.ref_key = rules.ref_key(row.ref)
+    row.ref_key = ref_key(row.ref)
     if description.api_key is not None and (description.api_key or None) != _api_key(row, sealer):
         _set_api_key(row, description.api_key or None, sealer)
         changed.append("api_key")

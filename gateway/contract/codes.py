@@ -12,6 +12,9 @@ class Code(StrEnum):
     FEATURE_NOT_GRANTED = "feature_not_granted"
     PROVIDER_NOT_ENTITLED = "provider_not_entitled"
     NAMESPACE_NOT_GRANTED = "namespace_not_granted"
+    FEATURE_DISABLED = "feature_disabled"
+    FEATURE_NOT_ASSIGNED = "feature_not_assigned"
+    MODEL_NOT_SELECTABLE = "model_not_selectable"
     ADDRESS_NOT_ALLOWED = "address_not_allowed"
     ISSUER_NOT_PERMITTED = "issuer_not_permitted"
     NOT_FOUND = "not_found"
@@ -35,6 +38,9 @@ STATUS: dict[Code, int] = {
     Code.FEATURE_NOT_GRANTED: 403,
     Code.PROVIDER_NOT_ENTITLED: 403,
     Code.NAMESPACE_NOT_GRANTED: 403,
+    Code.FEATURE_DISABLED: 403,
+    Code.FEATURE_NOT_ASSIGNED: 403,
+    Code.MODEL_NOT_SELECTABLE: 403,
     Code.ADDRESS_NOT_ALLOWED: 403,
     Code.ISSUER_NOT_PERMITTED: 403,
     Code.NOT_FOUND: 404,

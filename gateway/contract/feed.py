@@ -14,6 +14,8 @@ from typing import Literal
 
 import msgspec
 
+from gateway.contract.selection import Feature, Group
+
 FEED_PATH = "/api/v4/ai/gateway_feed"
 STREAM_PATH = "/api/v4/ai/gateway_feed/stream"
 REPORT_PATH = "/api/v4/ai/gateway_feed/report"
@@ -30,6 +32,7 @@ API_KEY_CONTEXT = b"casemate feed api key 1\n"
 
 # What a release understands of `FeedModel.requires` and `FeedDocument.requires`.
 ALLOWED_NETWORKS = "allowed_networks"
+SELECTIONS = "selections"
 
 ModelState = Literal["ready", "unreachable"]
 
@@ -41,7 +44,8 @@ class FeedModel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     URLs of OpenAI's API (`http://host:port/v1`). `sealed_api_key` is base64url without padding:
     HPKE (X25519, HKDF-SHA256, AES-256-GCM) to the gateway's sealing key, with
     `API_KEY_CONTEXT + ref` as info. `allowed_networks` are the CIDRs of the clients that may use
-    it; none: all. A gateway that does not know one of `requires` must refuse the model.
+    it; none: all. A gateway that does not know one of `requires` must refuse the model. It is
+    asked `max_in_flight` things at once at most, by each gateway; 0: no limit.
     """
 
     ref: str
@@ -53,6 +57,7 @@ class FeedModel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sealed_api_key: str | None = None
     requires: tuple[str, ...] = ()
     allowed_networks: tuple[str, ...] = ()
+    max_in_flight: int = 0
 
 
 class FeedKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,7 +124,9 @@ class FeedDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     that changes nothing is a heartbeat. `stream` is the `jti` of the assertion that the stream was
     asked with, and None outside of one. `issued_at` is in seconds since the epoch, `clock_ms` the
     same moment in milliseconds. `issuers` are the `iss` that are accepted, the present one first;
-    `keys` every published signing key.
+    `keys` every published signing key. `features` are all that the instance says something of; None
+    in a document of everything: it is a release older, and every model may be named. `groups` are
+    new, moved, or choose anew, each whole; `removed_groups` are gone.
     """
 
     instance_id: str
@@ -137,6 +144,9 @@ class FeedDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     keys: tuple[FeedKey, ...] | None = None
     revocations: Revocations | None = None
     switched_off: tuple[SwitchedOff, ...] | None = None
+    features: tuple[Feature, ...] | None = None
+    groups: tuple[Group, ...] = ()
+    removed_groups: tuple[int, ...] = ()
 
 
 class SignedFeed(msgspec.Struct, frozen=True, kw_only=True):

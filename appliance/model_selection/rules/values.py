@@ -1,0 +1,133 @@
+"""What there is to choose from, what is chosen, and what comes of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from gateway.contract.catalog import Feature as CatalogFeature
+from gateway.contract.catalog import ReleaseState
+from gateway.contract.selection import Choice, Effective, Feature
+
+ModelKind = Literal["self_hosted", "offered"]
+# GitLab's words for who runs the model of a feature, in lower case. Not stored: `unassigned`
+# without a setting.
+SettingProvider = Literal["disabled", "self_hosted", "vendored", "unassigned"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectableModel:
+    """A model of the pool, registered here or brought by a gateway.
+
+    `features` are those it may be selected for, of them `beta_for` as a trial; `why_unusable` is a
+    sentence, None when it can be used.
+    """
+
+    ref: str
+    name: str
+    kind: ModelKind
+    provider: str
+    family: str | None
+    release_state: ReleaseState
+    features: frozenset[str]
+    beta_for: frozenset[str] = frozenset()
+    default_for: frozenset[str] = frozenset()
+    why_unusable: str | None = None
+    description: str | None = None
+    cost_indicator: str | None = None
+    self_hosted_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """Every model there is, by ref, whether or not it can be used."""
+
+    models: Mapping[str, SelectableModel]
+
+    def selectable(self, feature: str) -> frozenset[str]:
+        """The refs of those that can be used for the feature."""
+        return frozenset(
+            ref
+            for ref, model in self.models.items()
+            if feature in model.features and model.why_unusable is None
+        )
+
+    def offered_default(self, feature: str) -> str | None:
+        """The ref of the usable model that the gateway brings as the feature's default."""
+        refs = (
+            ref
+            for ref, model in self.models.items()
+            if feature in model.default_for and model.why_unusable is None
+        )
+        return min(refs, default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureSetting:
+    """What the instance says of a feature; without one, everything offered may be chosen.
+
+    `default_ref` is None for `disabled` and `unassigned` only; `allowed`, if it is said, has
+    `default_ref` in it.
+    """
+
+    feature: str
+    provider: SettingProvider
+    default_ref: str | None
+    allowed: frozenset[str] | None
+    is_locked: bool
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureChange:
+    """A wish for the instance's setting of some features, which takes the place of what was.
+
+    `allowed` None: every model that suits.
+    """
+
+    features: tuple[str, ...]
+    provider: SettingProvider
+    default_ref: str | None = None
+    allowed: tuple[str, ...] | None = None
+    is_locked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChoiceChange:
+    """A wish for a group's choice for some features, which takes the place of what was."""
+
+    features: tuple[str, ...]
+    model_ref: str
+    narrowed_to: tuple[str, ...] | None = None
+    is_locked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureView:
+    """A feature as the instance sees it.
+
+    `offer` is what groups choose from; `setting` None: nobody changed it. `problem` is a sentence
+    when the setting no longer fits, so that nothing is assigned.
+    """
+
+    name: str
+    feature: CatalogFeature
+    setting: FeatureSetting | None
+    offer: Feature
+    provider: SettingProvider
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChoiceView:
+    """A feature as a group sees it.
+
+    `above` holds at the level above, `here` in the group; `choice` is its own, None if it has none.
+    """
+
+    name: str
+    feature: CatalogFeature
+    choice: Choice | None
+    above: Effective
+    here: Effective
+    is_disabled: bool

@@ -1,0 +1,5 @@
+"""The rows of model selection."""
+
+from appliance.model_selection.tables import choices, features, offers
+
+__all__ = ["choices", "features", "offers"]

@@ -1,0 +1,44 @@
+"""The models that a gateway brings, as it publishes them and an instance reads them.
+
+The shape is GitLab's, and grows: what a reader does not know it leaves out.
+"""
+
+import msgspec
+
+DEFINITIONS_PATH = "/v1/models/definitions"
+
+
+class DefinedModel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A model; `identifier` is its ref.
+
+    `provider` is who is entitled for it (`duo` where nothing is said), `family` one of the
+    catalogue's, `release_state` `GA`, `BETA` or `EXPERIMENT`, `context_tokens` how much it takes.
+    `served` False: this gateway knows no endpoint for it; where nothing is said, it is served.
+    """
+
+    name: str
+    identifier: str
+    provider: str | None = None
+    description: str | None = None
+    cost_indicator: str | None = None
+    family: str | None = None
+    release_state: str | None = None
+    context_tokens: int | None = None
+    served: bool | None = None
+
+
+class DefinedFeature(msgspec.Struct, frozen=True, kw_only=True):
+    """A feature with the identifiers of the models that suit it; None: it has no default."""
+
+    feature_setting: str
+    default_model: str | None = None
+    selectable_models: tuple[str, ...] = ()
+    beta_models: tuple[str, ...] = ()
+    unit_primitives: tuple[str, ...] = ()
+
+
+class Definitions(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a gateway brings."""
+
+    models: tuple[DefinedModel, ...]
+    unit_primitives: tuple[DefinedFeature, ...]
