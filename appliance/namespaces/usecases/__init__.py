@@ -9,6 +9,7 @@ from appliance.namespaces.usecases.finding import (
     named_namespace,
     namespaces_among,
     own_groups,
+    parents_among,
     tree_ids,
     visible_namespace,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "named_namespace",
     "namespaces_among",
     "own_groups",
+    "parents_among",
     "remove_member",
     "set_default_namespace",
     "set_member",

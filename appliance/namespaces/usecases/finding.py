@@ -25,6 +25,13 @@ def namespaces_among(session: Session, namespace_ids: Collection[int]) -> Mappin
     return tables.namespaces_among(session, namespace_ids)
 
 
+def parents_among(
+    session: Session, namespace_ids: Collection[int] | None
+) -> Mapping[int, int | None]:
+    """The group right above each of the groups that there are of these (None: of all)."""
+    return tables.parents_among(session, namespace_ids)
+
+
 def find_namespace(session: Session, full_path: str) -> Namespace | None:
     """The group with that full path, whatever its case and whoever asks."""
     row = tables.namespace_row_at(session, full_path)
