@@ -1,4 +1,4 @@
-"""Self-hosted models over REST, for admins; an API key goes in and never comes out."""
+"""The registrations over REST; an API key goes in and never comes out."""
 
 from collections.abc import Callable
 from dataclasses import replace

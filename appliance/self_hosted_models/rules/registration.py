@@ -1,4 +1,4 @@
-"""What a self-hosted model is, and what can be said of one."""
+"""What a registration of a model is, and what can be said of one."""
 
 import re
 from collections.abc import Callable, Collection, Sequence

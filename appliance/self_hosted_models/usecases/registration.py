@@ -1,4 +1,4 @@
-"""What an AI admin and the set-up do with self-hosted models, and what the feed reads of them."""
+"""What an AI admin and the set-up do with the registrations, and what the feed reads of them."""
 
 import socket
 from collections.abc import Collection, Sequence

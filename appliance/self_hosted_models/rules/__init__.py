@@ -1,0 +1,33 @@
+"""What a self-hosted model is, what can be said of one, and what a check of it found."""
+
+from appliance.self_hosted_models.rules.registration import (
+    DEFAULT_FAMILY,
+    DEFAULT_PROVIDER,
+    MAX_ALLOWED_NETWORKS,
+    REF,
+    Description,
+    NewModel,
+    Resolve,
+    SelfHostedModel,
+    ServedModel,
+    allow_list,
+    check_description,
+    checked_endpoint,
+    complete,
+)
+
+__all__ = [
+    "DEFAULT_FAMILY",
+    "DEFAULT_PROVIDER",
+    "MAX_ALLOWED_NETWORKS",
+    "REF",
+    "Description",
+    "NewModel",
+    "Resolve",
+    "SelfHostedModel",
+    "ServedModel",
+    "allow_list",
+    "check_description",
+    "checked_endpoint",
+    "complete",
+]
