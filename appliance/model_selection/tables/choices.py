@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Column, ForeignKey, Integer, UniqueConstraint
+from sqlalchemy import select as columns
 from sqlmodel import Field, col, select
 
 from appliance.storage.engine import Row, Session
@@ -49,21 +50,30 @@ def choices_of(
 
     Two queries; of some groups only as many as the database takes parameters.
     """
-    rows = select(ChoiceRow).order_by(col(ChoiceRow.feature))
-    models = select(NarrowedModelRow)
+    # Columns, not rows: those of all groups are read for each gateway that starts.
+    query = columns(
+        col(ChoiceRow.id),
+        col(ChoiceRow.namespace_id),
+        col(ChoiceRow.feature),
+        col(ChoiceRow.model_ref),
+        col(ChoiceRow.is_locked),
+        col(ChoiceRow.allows_all),
+    ).order_by(col(ChoiceRow.feature))
+    models = select(NarrowedModelRow.choice_id, NarrowedModelRow.ref)
     if namespace_ids is not None:
-        rows = rows.where(col(ChoiceRow.namespace_id).in_(namespace_ids))
+        query = query.where(col(ChoiceRow.namespace_id).in_(namespace_ids))
         ids = select(ChoiceRow.id).where(col(ChoiceRow.namespace_id).in_(namespace_ids))
         models = models.where(col(NarrowedModelRow.choice_id).in_(ids))
     narrowed: dict[int, set[str]] = defaultdict(set)
-    for model in session.exec(models):
-        narrowed[model.choice_id].add(model.ref)
+    for choice_id, ref in session.exec(models):
+        narrowed[choice_id].add(ref)
     found: dict[int, list[Choice]] = defaultdict(list)
-    for row in session.exec(rows):
-        found[row.namespace_id].append(_choice_of(row, narrowed[row.id or 0]))
+    for number, group, feature, model, is_locked, allows_all in session.execute(query):
+        narrowed_to = None if allows_all else frozenset(narrowed[number])
+        found[group].append(Choice(feature, model, is_locked, narrowed_to))
     return found
 
 
-def _choice_of(row: ChoiceRow, narrowed: set[str]) -> Choice:
-    narrowed_to = None if row.allows_all else frozenset(narrowed)
-    return Choice(row.feature, row.model_ref, row.is_locked, narrowed_to)
+def is_any(session: Session) -> bool:
+    """Whether any group has chosen anything."""
+    return session.exec(select(ChoiceRow.id).limit(1)).first() is not None

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import cast
 
 from sqlalchemy import Column, ForeignKey, String
-from sqlmodel import Field, select
+from sqlmodel import Field, col, or_, select
 
 from appliance.model_selection.rules.values import FeatureSetting, SettingProvider
 from appliance.storage.engine import Row, Session
@@ -46,6 +46,18 @@ def all_settings(session: Session) -> Mapping[str, FeatureSetting]:
         allowed[model.feature].add(model.ref)
     rows = session.exec(select(FeatureSettingRow)).all()
     return {row.feature: _setting_of(row, allowed[row.feature]) for row in rows}
+
+
+def is_any_narrowing(session: Session) -> bool:
+    """Whether any setting leaves groups less to choose from than there is."""
+    narrows = or_(
+        col(FeatureSettingRow.provider) == "disabled",
+        col(FeatureSettingRow.is_locked),
+        ~col(FeatureSettingRow.allows_all),
+    )
+    return (
+        session.exec(select(FeatureSettingRow.feature).where(narrows).limit(1)).first() is not None
+    )
 
 
 def _setting_of(row: FeatureSettingRow, allowed: set[str]) -> FeatureSetting:

@@ -52,3 +52,8 @@ def choices_among(
     """The choices of these groups, or of all, by group; for the feed."""
     found = tables.choices.choices_of(session, namespace_ids)
     return {each: tuple(choices) for each, choices in found.items()}
+
+
+def is_restricted(session: Session) -> bool:
+    """Whether a gateway that knows of no choices would permit what they forbid."""
+    return tables.features.is_any_narrowing(session) or tables.choices.is_any(session)
