@@ -9,6 +9,7 @@ from appliance.model_selection.rules.values import (
     Pool,
     SelectableModel,
     SettingProvider,
+    Uses,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "Pool",
     "SelectableModel",
     "SettingProvider",
+    "Uses",
 ]

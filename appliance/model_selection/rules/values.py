@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from appliance.namespaces.rules import Namespace
 from gateway.contract.catalog import Feature as CatalogFeature
 from gateway.contract.catalog import ReleaseState
 from gateway.contract.selection import Choice, Effective, Feature
@@ -82,11 +83,11 @@ class FeatureSetting:
 class FeatureChange:
     """A wish for the instance's setting of some features, which takes the place of what was.
 
-    `allowed` None: every model that suits.
+    `provider` None: as the default's kind says. `allowed` None: every model that suits.
     """
 
     features: tuple[str, ...]
-    provider: SettingProvider
+    provider: SettingProvider | None = None
     default_ref: str | None = None
     allowed: tuple[str, ...] | None = None
     is_locked: bool = False
@@ -94,7 +95,10 @@ class FeatureChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChoiceChange:
-    """A wish for a group's choice for some features, which takes the place of what was."""
+    """A wish for a group's choice for some features, which takes the place of what was.
+
+    `narrowed_to` None: the groups below may choose from all that the group itself could.
+    """
 
     features: tuple[str, ...]
     model_ref: str
@@ -106,8 +110,9 @@ class ChoiceChange:
 class FeatureView:
     """A feature as the instance sees it.
 
-    `offer` is what groups choose from; `setting` None: nobody changed it. `problem` is a sentence
-    when the setting no longer fits, so that nothing is assigned.
+    `offer` is what groups choose from; `setting` None: nobody changed it. `default` is the model
+    that is used where no group chose, None: nothing is assigned. `models` are all that suit, also
+    those that cannot be used now, by ref. `problem` is a sentence when the setting no longer fits.
     """
 
     name: str
@@ -115,6 +120,8 @@ class FeatureView:
     setting: FeatureSetting | None
     offer: Feature
     provider: SettingProvider
+    default: SelectableModel | None
+    models: tuple[SelectableModel, ...]
     problem: str | None = None
 
 
@@ -122,7 +129,10 @@ class FeatureView:
 class ChoiceView:
     """A feature as a group sees it.
 
-    `above` holds at the level above, `here` in the group; `choice` is its own, None if it has none.
+    `above` holds at the level above, `here` in the group; `choice` is its own, None if it has none,
+    and `problem` a sentence when that does not count. `model` is what `here` uses, `level` the
+    group that chose it, None: the instance. `choosable` are the models that the group may choose
+    from, by ref; `may_change_by` says who may change what is used here.
     """
 
     name: str
@@ -131,3 +141,17 @@ class ChoiceView:
     above: Effective
     here: Effective
     is_disabled: bool
+    provider: SettingProvider
+    model: SelectableModel | None
+    level: Namespace | None
+    choosable: tuple[SelectableModel, ...]
+    may_change_by: str
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """Where a model is named: by the instance for `features`, and by how many groups."""
+
+    features: tuple[str, ...]
+    groups: int
