@@ -61,6 +61,8 @@ def model_of(row: SelfHostedModelRow) -> SelfHostedModel:
         updated_at=row.updated_at,
         is_enabled=row.is_enabled,
         allowed_networks=tuple(row.allowed_networks),
+        further_endpoints=tuple(row.further_endpoints),
+        max_in_flight=row.max_in_flight,
     )
 
 

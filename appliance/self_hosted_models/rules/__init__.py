@@ -1,5 +1,6 @@
 """What a self-hosted model is, what can be said of one, and what a check of it found."""
 
+from appliance.self_hosted_models.rules.identifiers import served_identifier
 from appliance.self_hosted_models.rules.registration import (
     DEFAULT_FAMILY,
     DEFAULT_PROVIDER,
@@ -30,4 +31,5 @@ __all__ = [
     "check_description",
     "checked_endpoint",
     "complete",
+    "served_identifier",
 ]

@@ -28,7 +28,9 @@ API_KEY = re.compile(r"[\x21-\x7e]+")  # what may stand in an Authorization head
 class SelfHostedModel:
     """A registered model; `is_local` marks the one that this box's own set-up looks after.
 
-    `allowed_networks` are the CIDRs of the clients that may use it; none: all.
+    `allowed_networks` are the CIDRs of the clients that may use it; none: all. `identifier` is as
+    it was told; endpoints know it by `served_identifier`. `max_in_flight` is how many requests one
+    gateway may have open at it; None: no limit.
     """
 
     id: int
@@ -44,13 +46,22 @@ class SelfHostedModel:
     updated_at: datetime
     is_enabled: bool = True
     allowed_networks: tuple[str, ...] = ()
+    further_endpoints: tuple[str, ...] = ()
+    max_in_flight: int | None = None
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Where it is served, the main one first."""
+        return (self.endpoint, *self.further_endpoints)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
     """What can be said of a model; None leaves a thing as it is, an empty API key removes it.
 
-    `allowed_networks` are texts that `allow_list` reads; an empty list lets everybody in.
+    `endpoint` is the main one alone, `endpoints` all of them; only one of the two is said. Of
+    `max_in_flight` 0 takes the limit away. `allowed_networks` are texts that `allow_list` reads; an
+    empty list lets everybody in.
     """
 
     ref: str | None = None
@@ -62,6 +73,8 @@ class Description:
     api_key: str | None = None
     is_enabled: bool | None = None
     allowed_networks: Sequence[str] | None = None
+    endpoints: Sequence[str] | None = None
+    max_in_flight: int | None = None
 
     def __repr__(self) -> str:
         return f"Description(ref={self.ref!r})"
