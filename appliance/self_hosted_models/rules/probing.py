@@ -57,9 +57,10 @@ def to_try(description: Description, stored: StoredModel | None) -> ModelCheck:
         said = {"endpoint": endpoint, "identifier": identifier}
         missing = [name for name, value in said.items() if value is None]
         raise InvalidFieldsError(dict.fromkeys(missing, "is required"))
-    api_key = description.api_key
-    if api_key is None and stored is not None and stored.api_key is not None:
-        if _origin(endpoint) not in {_origin(each) for each in stored.endpoints}:
+    api_key, origin = description.api_key, _origin(endpoint)
+    # An address that is none gets no key: it is the gateway's to say what is wrong with it.
+    if api_key is None and stored is not None and stored.api_key is not None and origin:
+        if origin not in {_origin(each) for each in stored.endpoints}:
             problem = (
                 "is needed again, or null for none: the stored one is never sent to another server "
                 "than that of the stored endpoint"
