@@ -14,6 +14,7 @@ from appliance.model_selection.usecases.reading import (
     chain_of,
     choices_among,
     effective_in,
+    is_restricted,
     offers,
     read_pool,
 )
