@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from appliance.access_tokens.rules import PublicKey
 from appliance.gateway_feed.rules.gateways import Gateway, encode
 from appliance.gateway_feed.rules.sealing import seal_api_key
-from appliance.self_hosted_models.rules import ServedModel
+from appliance.self_hosted_models.rules import ServedModel, served_identifier
 from gateway.contract import feed
+from gateway.contract.selection import Feature, Group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,10 @@ class Course:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What a document says; a part that is None is as it was."""
+    """What a document says; a part that is None is as it was.
+
+    `is_restricted`: who does not understand features and groups must serve nothing.
+    """
 
     models: Sequence[ServedModel] = ()
     removed_models: tuple[str, ...] = ()
@@ -48,6 +52,10 @@ class Parts:
     keys: Sequence[PublicKey] | None = None
     revocations: feed.Revocations | None = None
     switched_off: tuple[feed.SwitchedOff, ...] | None = None
+    features: tuple[Feature, ...] | None = None
+    groups: tuple[Group, ...] = ()
+    removed_groups: tuple[int, ...] = ()
+    is_restricted: bool = False
 
 
 NOTHING_NEW = Parts()
@@ -68,10 +76,14 @@ def build_document(
         stream=course.stream,
         models=tuple(_feed_model(each, gateway) for each in parts.models),
         removed_models=parts.removed_models,
+        requires=(feed.SELECTIONS,) if parts.is_restricted else (),
         issuers=parts.issuers,
         keys=_feed_keys(parts.keys),
         revocations=parts.revocations,
         switched_off=parts.switched_off,
+        features=parts.features,
+        groups=parts.groups,
+        removed_groups=parts.removed_groups,
     )
 
 
@@ -88,14 +100,15 @@ def _feed_model(served_model: ServedModel, gateway: Gateway) -> feed.FeedModel:
         name=model.name,
         family=model.family,
         provider=model.provider,
-        identifier=model.identifier,
-        endpoints=(model.endpoint,),
+        identifier=served_identifier(model.identifier),
+        endpoints=model.endpoints,
         sealed_api_key=seal_api_key(api_key, ref=model.ref, sealing_key=gateway.sealing_key)
         if api_key
         else None,
         # A gateway that knows of no allow-list must not serve the model to everybody.
         requires=(feed.ALLOWED_NETWORKS,) if model.allowed_networks else (),
         allowed_networks=tuple(model.allowed_networks),
+        max_in_flight=model.max_in_flight or 0,
     )
 
 

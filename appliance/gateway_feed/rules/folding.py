@@ -15,7 +15,13 @@ SIGNING_KEY = "signing_key"
 SELF_HOSTED_MODEL = "self_hosted_model"
 FEATURE_FLAG = "feature_flag"
 INSTANCE_SETTING = "instance_setting"
+NAMESPACE = "namespace"
+GROUP_CHOICE = "group_choice"
+FEATURE_SETTING = "feature_setting"
+OFFERED_MODEL = "offered_model"
 REVOKING = frozenset({USER, PERSONAL_ACCESS_TOKEN, SIGNING_KEY})
+# What there is to choose from follows from each of them.
+_OFFERING = frozenset({FEATURE_SETTING, OFFERED_MODEL, SELF_HOSTED_MODEL})
 
 # A token may be minted from a view of the data from just before a change, and be taken until its
 # end by a clock that is behind.
@@ -40,9 +46,14 @@ class Change(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Touched:
-    """The parts of the feed that changes concern; `refs` are of models, present and past."""
+    """The parts of the feed that changes concern.
+
+    `refs` are of models, `groups` the numbers of groups, present and past.
+    """
 
     refs: frozenset[str]
+    groups: frozenset[int]
+    has_features: bool
     has_keys: bool
     has_issuers: bool
     has_flags: bool
@@ -53,17 +64,35 @@ def touched(changes: Sequence[Change]) -> Touched:
     """Which parts of a document these changes may make new."""
     topics = {change.topic for change in changes}
     refs: set[str] = set()
+    groups: set[int] = set()
     for change in changes:
         if change.topic == SELF_HOSTED_MODEL:
             named = (change.payload.get("ref"), change.payload.get("previous_ref"))
             refs.update(ref for ref in named if ref is not None)
+        groups.update(_groups(change))
     return Touched(
         refs=frozenset(refs),
+        groups=frozenset(groups),
+        has_features=not topics.isdisjoint(_OFFERING),
         has_keys=SIGNING_KEY in topics,
         has_issuers=INSTANCE_SETTING in topics,
         has_flags=FEATURE_FLAG in topics,
         has_revocations=any(_revokes(change) for change in changes),
     )
+
+
+def _groups(change: Change) -> Iterable[int]:
+    payload = change.payload
+    match change.topic:
+        case "namespace":
+            return (payload["id"],)
+        case "group_choice" if "namespace_ids" in payload:
+            numbers: Sequence[int] = payload["namespace_ids"]
+            return numbers
+        case "group_choice":
+            return (payload["namespace_id"],)
+        case _:
+            return ()
 
 
 def _revokes(change: Change) -> bool:

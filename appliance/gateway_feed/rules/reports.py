@@ -8,7 +8,6 @@ from appliance.gateway_feed.errors import BatchRefusedError, ReportRefusedError
 from appliance.gateway_feed.rules.assertions import THUMBPRINT, bounded_skew_ms, is_plain
 from gateway.contract import events, feed
 
-MAX_REPORTED_MODELS = 1000
 # Those of every issuer that a gateway knows; a test rotates every few seconds.
 MAX_REPORTED_KIDS = 4096
 MAX_EPOCH = 2**31 - 1
@@ -29,7 +28,7 @@ def parse_report(body: bytes) -> feed.Report:
         is_plain(report.version)
         and 0 <= report.epoch <= MAX_EPOCH
         and 0 <= report.sequence <= MAX_SEQUENCE
-        and len(report.models) <= MAX_REPORTED_MODELS
+        and len(report.models) <= feed.MAX_REPORTED_MODELS
         and all(is_plain(model.ref) for model in report.models)
         and len(report.kids) <= MAX_REPORTED_KIDS
         and 0 <= report.clock_ms <= MAX_SEQUENCE

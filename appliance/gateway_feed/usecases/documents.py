@@ -1,6 +1,6 @@
 """What gateways read: everything, what changed, or that nothing did."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -13,6 +13,8 @@ from appliance.gateway_feed.errors import NoFeedKeyError
 from appliance.gateway_feed.rules import Course, Gateway, Parts, Position
 from appliance.instance_settings.rules import Addresses
 from appliance.instance_settings.usecases import accepted_issuers
+from appliance.model_selection.usecases import choices_among, is_restricted, offers
+from appliance.namespaces.usecases import parents_among
 from appliance.self_hosted_models.usecases import served_models
 from appliance.storage.engine import Session
 from appliance.storage.identity import read_identity
@@ -26,6 +28,10 @@ from appliance.storage.outbox import (
 from appliance.storage.sealing import Sealer
 from gateway.contract.catalog import Catalog
 from gateway.contract.feed import Revocations, SignedFeed
+from gateway.contract.selection import Feature, Group
+
+# More groups than these are not asked for by number: a query takes only so many.
+NAMED_GROUPS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +130,8 @@ def open_stream(session: Session, wish: Wish, *, sources: Sources, now: datetime
             issuers=accepted_issuers(session, sources.told, now=now),
             keys=published_keys(session),
             switched_off=switched_off(session, sources.catalog),
+            features=_features(session, sources.catalog),
+            is_restricted=is_restricted(session),
         )
     standpoint = Standpoint(
         gateway=gateway,
@@ -191,6 +199,9 @@ def _everything(session: Session, sources: Sources, *, now: datetime) -> Parts:
         keys=published_keys(session),
         revocations=_revocations(session, revoking, sources),
         switched_off=switched_off(session, sources.catalog),
+        features=_features(session, sources.catalog),
+        groups=_groups(session, None),
+        is_restricted=is_restricted(session),
     )
 
 
@@ -200,14 +211,33 @@ def _changed(
     news = rules.touched(changes)
     # Only those: each API key that is opened costs as much as all the rest of a model.
     models = served_models(session, sources.sealer, among=news.refs) if news.refs else []
-    offered = {each.model.ref for each in models}
+    served = {each.model.ref for each in models}
+    groups = _groups(session, news.groups) if news.groups else ()
     return Parts(
         models=models,
-        removed_models=tuple(sorted(news.refs - offered)),
+        removed_models=tuple(sorted(news.refs - served)),
         issuers=accepted_issuers(session, sources.told, now=now) if news.has_issuers else None,
         keys=published_keys(session) if news.has_keys else None,
         revocations=_revocations(session, changes, sources) if news.has_revocations else None,
         switched_off=switched_off(session, sources.catalog) if news.has_flags else None,
+        features=_features(session, sources.catalog) if news.has_features else None,
+        groups=groups,
+        removed_groups=tuple(sorted(news.groups - {each.id for each in groups})),
+        is_restricted=bool(news.has_features or news.groups) and is_restricted(session),
+    )
+
+
+def _features(session: Session, catalog: Catalog) -> tuple[Feature, ...]:
+    return tuple(offers(session, catalog).values())
+
+
+def _groups(session: Session, among: Collection[int] | None) -> tuple[Group, ...]:
+    if among is not None and len(among) > NAMED_GROUPS:
+        return tuple(each for each in _groups(session, None) if each.id in among)
+    choices = choices_among(session, among)
+    return tuple(
+        Group(number, parent_id, choices.get(number, ()))
+        for number, parent_id in parents_among(session, among).items()
     )
 
 

@@ -9,6 +9,7 @@ from appliance.access_tokens.rules import PublicKey
 from appliance.gateway_feed import rules
 from appliance.self_hosted_models.rules import ServedModel
 from gateway.contract.feed import SIGNATURE_CONTEXT, FeedDocument, FeedKey
+from gateway.contract.selection import Choice, Feature, Group
 from tests.instance_builders import NOW, GatewayKeys, a_model
 
 KEYS = GatewayKeys()
@@ -78,3 +79,23 @@ def test_a_model_with_an_allow_list_requires_that_it_is_understood() -> None:
     assert (found.requires, found.allowed_networks) == (("allowed_networks",), ("10.0.0.0/8",))
     (free,) = _built(models=[ServedModel(model=a_model(), api_key=None)]).models
     assert (free.requires, free.allowed_networks) == ((), ())
+
+
+def test_a_document_that_restricts_requires_that_selections_are_understood() -> None:
+    group = Group(4, None, (Choice("duo_chat", "tiny"),))
+    feature = Feature(name="duo_chat", default="tiny", selectable=frozenset({"tiny"}))
+    found = _built(features=(feature,), groups=(group,), removed_groups=(5,), is_restricted=True)
+    assert (found.features, found.groups, found.removed_groups) == ((feature,), (group,), (5,))
+    assert found.requires == ("selections",)
+    assert _built(features=(feature,)).requires == ()
+    assert _built().features is None
+
+
+def test_a_model_is_said_with_all_its_endpoints_and_as_they_call_it() -> None:
+    further = "http://127.0.0.1:8002/v1"
+    model = a_model(identifier="custom_openai/tiny", further_endpoints=(further,), max_in_flight=8)
+    (found,) = _built(models=[ServedModel(model=model, api_key=None)]).models
+    assert (found.identifier, found.max_in_flight) == ("tiny", 8)
+    assert found.endpoints == (model.endpoint, further)
+    (free,) = _built(models=[ServedModel(model=a_model(), api_key=None)]).models
+    assert free.max_in_flight == 0

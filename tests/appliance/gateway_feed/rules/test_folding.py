@@ -11,7 +11,8 @@ from appliance.feature_flags import usecases as feature_flags
 from appliance.gateway_feed import rules
 from appliance.gateway_feed.rules import folding
 from appliance.instance_settings import usecases as instance_settings
-from appliance.self_hosted_models import usecases as models
+from appliance.namespaces.usecases import groups
+from appliance.self_hosted_models.usecases import registration as models
 from gateway.contract.claims import LONGEST_LIFE_S
 from gateway.contract.feed import DeadKey, MinimumGeneration, RevokedCredential
 from tests.instance_builders import NOW
@@ -44,6 +45,7 @@ def test_the_topics_are_those_of_who_publishes() -> None:
     assert models.TOPIC == folding.SELF_HOSTED_MODEL
     assert feature_flags.TOPIC == folding.FEATURE_FLAG
     assert instance_settings.TOPIC == folding.INSTANCE_SETTING
+    assert groups.TOPIC == folding.NAMESPACE
 
 
 def test_what_is_revoked_is_remembered_for_longer_than_any_token_lives() -> None:
@@ -102,6 +104,8 @@ def test_other_changes_revoke_nothing(change: Made) -> None:
 def test_changes_say_which_parts_are_new() -> None:
     assert rules.touched([]) == rules.Touched(
         refs=frozenset(),
+        groups=frozenset(),
+        has_features=False,
         has_keys=False,
         has_issuers=False,
         has_flags=False,
@@ -119,8 +123,28 @@ def test_changes_say_which_parts_are_new() -> None:
     )
     assert found == rules.Touched(
         refs=frozenset({"new", "old", "tiny"}),
+        groups=frozenset(),
+        has_features=True,
         has_keys=True,
         has_issuers=True,
         has_flags=True,
         has_revocations=True,
     )
+
+
+@pytest.mark.parametrize("topic", ["feature_setting", "offered_model", "self_hosted_model"])
+def test_what_changes_the_offer_makes_all_features_new(topic: str) -> None:
+    assert rules.touched([Made(topic, {"change": "changed"})]).has_features
+    assert not rules.touched([Made("group_choice", {"namespace_id": 4})]).has_features
+
+
+def test_groups_are_named_by_their_own_changes_and_by_those_of_their_choices() -> None:
+    found = rules.touched(
+        [
+            Made("namespace", {"id": 4, "change": "moved"}),
+            Made("group_choice", {"namespace_id": 5, "features": ["duo_chat"]}),
+            Made("group_choice", {"namespace_ids": [6, 7], "features": ["duo_chat"]}),
+            Made("member", {"namespace_id": 8, "user_id": 1, "change": "added"}),
+        ]
+    )
+    assert found.groups == {4, 5, 6, 7}
