@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlmodel import col, delete
 
 from appliance.access_tokens.usecases import ensure_signing_key
 from appliance.accounts.rules import Profile
@@ -18,7 +19,15 @@ from appliance.errors import ApplianceError
 from appliance.feature_flags.usecases import set_flag
 from appliance.gateway_feed import usecases
 from appliance.gateway_feed.rules import encode
-from appliance.gateway_feed.usecases import Sources, Standpoint, Wish
+from appliance.gateway_feed.usecases import Sources, Standpoint, Wish, documents
+from appliance.model_selection.tables.choices import ChoiceRow
+from appliance.namespaces.rules import NewGroup
+from appliance.namespaces.usecases import (
+    create_group,
+    delete_group,
+    get_namespace,
+    parents_among,
+)
 from appliance.self_hosted_models.rules import Description
 from appliance.self_hosted_models.usecases import change_model, create_model, delete_model
 from appliance.storage.engine import Db, Session
@@ -26,9 +35,11 @@ from appliance.storage.identity import ensure_identity
 from appliance.storage.outbox import forget, publish
 from appliance.storage.sealing import Sealer
 from gateway.contract.feed import FeedDocument, FeedModel, SignedFeed
-from tests.instance_builders import NOW, GatewayKeys, some_sources
+from gateway.contract.selection import Choice, Group
+from tests.instance_builders import NOW, GatewayKeys, a_user, some_sources
 
 KEYS = GatewayKeys()
+ADMIN = a_user(id=1, is_admin=True)
 Work = Callable[[Session], object]
 
 
@@ -43,6 +54,7 @@ class Copy:
     """What a gateway has made of the documents so far; later ones must not contradict earlier."""
 
     models: dict[str, FeedModel] = field(default_factory=dict)
+    groups: dict[int, Group] = field(default_factory=dict)
     small: dict[str, Any] = field(default_factory=dict)
     credentials: dict[str, int] = field(default_factory=dict)
     dead_keys: dict[str, int] = field(default_factory=dict)
@@ -54,13 +66,16 @@ class Copy:
         assert document.since in {None, self.sequence}
         self.sequence = document.sequence
         if document.since is None:
-            self.models = {}
+            self.models, self.groups = {}, {}
+        for number in document.removed_groups:
+            self.groups.pop(number, None)
+        self.groups |= {each.id: each for each in document.groups}
         for ref in document.removed_models:
             self.models.pop(ref, None)
         for model in document.models:
             # Sealed anew each time.
             self.models[model.ref] = msgspec.structs.replace(model, sealed_api_key=None)
-        for name in ("keys", "issuers", "switched_off"):
+        for name in ("keys", "issuers", "switched_off", "features"):
             part = getattr(document, name)
             self.small[name] = self.small.get(name) if part is None else part
         if (revoked := document.revocations) is not None:
@@ -139,6 +154,44 @@ def _description(number: int, **changes: Any) -> Description:
 NUMBERS = st.integers(1, 3)
 
 
+def _choosing(group_id: int, ref: str) -> Work:
+    def work(session: Session) -> None:
+        if parents_among(session, [group_id]):
+            session.exec(delete(ChoiceRow).where(col(ChoiceRow.namespace_id) == group_id))
+            session.add(
+                ChoiceRow(
+                    namespace_id=group_id,
+                    feature="duo_chat",
+                    model_ref=ref,
+                    allows_all=True,
+                    is_locked=False,
+                    created_at=NOW,
+                    updated_at=NOW,
+                )
+            )
+            told = {"namespace_id": group_id, "features": ["duo_chat"]}
+            publish(session, "group_choice", told, now=NOW)
+
+    return work
+
+
+def _group_works() -> st.SearchStrategy[Work]:
+    def creating(number: int, parent_id: int | None) -> Work:
+        new = NewGroup(name="g", path=f"g{number}", parent_id=parent_id)
+        return lambda session: create_group(session, new, caller_user=ADMIN, now=NOW)
+
+    def deleting(number: int) -> Work:
+        return lambda session: delete_group(
+            session, get_namespace(session, number), caller_user=ADMIN, now=NOW
+        )
+
+    return st.one_of(
+        st.builds(creating, NUMBERS, st.sampled_from([None, 1, 2])),
+        NUMBERS.map(deleting),
+        st.builds(_choosing, NUMBERS, st.sampled_from(["model-1", "model-2"])),
+    )
+
+
 def _changing(sealer: Sealer, number: int, **changes: Any) -> Work:
     return lambda session: change_model(
         session, number, Description(**changes), sealer=sealer, actor=SYSTEM, now=NOW
@@ -193,6 +246,7 @@ def _works(sealer: Sealer) -> st.SearchStrategy[Work]:
             )
         ),
         st.just(telling("namespace", {"id": 1})),
+        _group_works(),
     )
 
 
@@ -221,6 +275,48 @@ def test_changes_one_after_the_other_come_to_the_same_as_everything(
     fresh = Copy()
     fresh.take(everything)
     assert copy == fresh
+
+
+def test_the_first_group_that_chooses_shuts_out_who_does_not_understand_it(
+    db: Db, sources: Sources
+) -> None:
+    follower, first = _open(db, sources)
+    assert first.requires == ()
+    assert first.features is not None
+    db.write_blocking(
+        lambda session: create_group(
+            session, NewGroup(name="g", path="g"), caller_user=ADMIN, now=NOW
+        )
+    )
+    made = follower.step()
+    assert made is not None
+    assert (made.groups, made.requires) == ((Group(1),), ())
+    db.write_blocking(_choosing(1, "model-1"))
+    chosen = follower.step()
+    assert chosen is not None
+    assert (chosen.groups, chosen.features) == (
+        (Group(1, None, (Choice("duo_chat", "model-1"),)),),
+        None,
+    )
+    assert chosen.requires == ("selections",)
+
+
+@pytest.mark.parametrize("limit", [1, 10])
+def test_many_changed_groups_are_told_like_a_few(
+    db: Db, sources: Sources, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr(documents, "NAMED_GROUPS", limit)
+    follower, _ = _open(db, sources)
+
+    def make_three(session: Session) -> None:
+        for number in range(3):
+            new = NewGroup(name="g", path=f"g{number}")
+            create_group(session, new, caller_user=ADMIN, now=NOW)
+
+    db.write_blocking(make_three)
+    found = follower.step()
+    assert found is not None
+    assert {each.id for each in found.groups} == {1, 2, 3}
 
 
 def test_a_change_of_the_sealing_key_has_everything_said_anew(db: Db, sources: Sources) -> None:
