@@ -73,6 +73,27 @@ class NamespaceNotGrantedError(ForbiddenError):
         super().__init__(message=message, reason=reason)
 
 
+class FeatureDisabledError(ForbiddenError):
+    """The instance uses no model for the feature."""
+
+    code = Code.FEATURE_DISABLED
+    message = "This feature is disabled."
+
+
+class FeatureNotAssignedError(ForbiddenError):
+    """The feature has no model that would answer a request that names none."""
+
+    code = Code.FEATURE_NOT_ASSIGNED
+    message = "No model is assigned to this feature."
+
+
+class ModelNotSelectableError(ForbiddenError):
+    """There is such a model, but not for this feature in the token's group."""
+
+    code = Code.MODEL_NOT_SELECTABLE
+    message = "This model may not be named for this feature."
+
+
 class AddressNotAllowedError(ForbiddenError):
     """The model's allow-list does not have the address that the request comes from."""
 
