@@ -6,11 +6,14 @@ from collections import Counter
 from collections.abc import Container, Iterable, Iterator
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 ReleaseState = Literal["GA", "BETA", "EXPERIMENT"]
+# How a family is asked to complete code: its own tokens around the gap, markers with the text after
+# the gap first, or a question in a chat.
+PromptStyle = Literal["fim_tokens", "suffix_prefix", "chat"]
 
 NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*").fullmatch
 
@@ -26,9 +29,15 @@ class UnitPrimitive(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ModelFamily(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Models that are asked in the same way."""
+    """Models that are asked in the same way.
+
+    `context_tokens` is how much text one takes that says nothing else of itself.
+    """
 
     title: str
+    release_state: ReleaseState
+    context_tokens: Annotated[int, msgspec.Meta(gt=0)]
+    prompt_style: PromptStyle
 
 
 class Feature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

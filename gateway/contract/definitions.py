@@ -5,6 +5,8 @@ The shape is GitLab's, and grows: what a reader does not know it leaves out.
 
 import msgspec
 
+from gateway.contract.catalog import PromptStyle, ReleaseState
+
 DEFINITIONS_PATH = "/v1/models/definitions"
 
 
@@ -37,8 +39,23 @@ class DefinedFeature(msgspec.Struct, frozen=True, kw_only=True):
     unit_primitives: tuple[str, ...] = ()
 
 
+class DefinedFamily(msgspec.Struct, frozen=True, kw_only=True):
+    """A family of models: what is so of each that says nothing else, and the features it suits.
+
+    `prompt_style` is how code is asked to be completed.
+    """
+
+    name: str
+    title: str
+    context_tokens: int
+    prompt_style: PromptStyle
+    release_state: ReleaseState
+    features: tuple[str, ...]
+
+
 class Definitions(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a gateway brings."""
+    """Everything a gateway brings, and the families that its release knows."""
 
     models: tuple[DefinedModel, ...]
     unit_primitives: tuple[DefinedFeature, ...]
+    families: tuple[DefinedFamily, ...] = ()

@@ -18,6 +18,9 @@ SMALL = """
 description = "Chat"
 [model_families.general]
 title = "General"
+release_state = "GA"
+context_tokens = 8000
+prompt_style = "chat"
 [features.talk]
 title = "Talk"
 main_feature = "Talk"
