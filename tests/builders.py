@@ -23,6 +23,7 @@ from gateway.contract.feed import (
     SignedFeed,
 )
 from gateway.contract.ulids import make_ulid
+from gateway.issuer.feed.known_models import KnownModel
 
 INSTANCE_ID = "11111111-2222-4333-8444-555555555555"
 ISSUER = "http://instance.test"
@@ -92,6 +93,19 @@ def a_feed_model(*, endpoint: str = "http://127.0.0.1:1/v1", **changes: Any) -> 
         **changes,
     }
     return FeedModel(**fields)
+
+
+def a_known_model(*endpoints: str, **changes: Any) -> KnownModel:
+    fields = {
+        "ref": "demo",
+        "provider": "shm",
+        "identifier": "demo",
+        "endpoints": endpoints,
+        "api_key": None,
+        "is_understood": True,
+        **changes,
+    }
+    return KnownModel(**fields)
 
 
 def a_feed_document(gateway_id: str, *models: FeedModel, **changes: Any) -> FeedDocument:

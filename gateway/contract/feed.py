@@ -25,6 +25,8 @@ HEARTBEAT_S = 1.0
 SILENCE_S = 5.0
 ASSERTION_LIFE_S = 60
 ASSERTION_ALGORITHM = "EdDSA"
+# An instance takes no report that says more.
+MAX_REPORTED_MODELS = 1000
 
 # Domain separation: a feed signature or a sealed key is good for this purpose only.
 SIGNATURE_CONTEXT = b"casemate feed document 1\n"

@@ -27,7 +27,7 @@ from gateway.policy.permits import (
     permit_provider,
 )
 from gateway.policy.routes import RoutePolicy
-from gateway.upstream.endpoints import Upstream
+from gateway.upstream.models import Upstream
 
 DEAF = (
     "The instance has been silent for too long, so nobody can tell whether your token was revoked; "

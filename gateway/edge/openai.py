@@ -24,7 +24,8 @@ from gateway.errors import (
 )
 from gateway.policy.permits import required_unit_primitive
 from gateway.policy.routes import ROUTES
-from gateway.upstream.endpoints import Endpoints, Upstream
+from gateway.upstream.endpoints import Endpoints
+from gateway.upstream.models import Upstream
 
 MODELS = "/v1/models"
 MODEL = "/v1/models/{ref}"
@@ -184,13 +185,14 @@ class OpenAISurface:
             await exchange.answer(200, msgspec.json.encode(_entry(upstream)))
 
     def _list(self, claims: Claims, exchange: Exchange) -> bytes:
-        offered = self._endpoints.everything() if self._gate.is_of_instance(claims) else []
+        own_only = not self._gate.is_of_instance(claims)
+        offered = self._endpoints.everything(own_only=own_only)
         visible = [each for each in offered if self._is_visible(claims, exchange, each)]
         return msgspec.json.encode({"object": "list", "data": [_entry(each) for each in visible]})
 
     def _find(self, claims: Claims, ref: str) -> Upstream | None:
         # What an instance feeds is for the bearers of its own tokens.
-        return self._endpoints.find(ref) if self._gate.is_of_instance(claims) else None
+        return self._endpoints.find(ref, own_only=not self._gate.is_of_instance(claims))
 
     def _is_visible(self, claims: Claims, exchange: Exchange, upstream: Upstream) -> bool:
         is_entitled = upstream.provider in claims.providers

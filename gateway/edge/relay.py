@@ -25,8 +25,8 @@ from gateway.errors import (
 )
 from gateway.issuer.spool.spool import Spool
 from gateway.upstream.connection import BrokenOffError, Connection
-from gateway.upstream.endpoints import Upstream
-from gateway.upstream.forward import Forwarder
+from gateway.upstream.forward import Forwarder, Opened
+from gateway.upstream.models import Upstream
 from gateway.upstream.usage import ENDS, UsageTap, usage_of
 
 # What proxies log for a client that left before the answer was whole.
@@ -114,12 +114,13 @@ class Relay:
     async def _carry(
         self, exchange: Exchange, call: Call, *, tap: UsageTap, account: Account
     ) -> None:
-        answer: Connection | None = None
+        opened: Opened | None = None
         exchange.watch_client()
         try:
             # One timer for the whole answer: one at every read would cost something at every chunk.
             async with asyncio.timeout(self._longest_answer_s):
-                answer = await self._forwarder.open(call.upstream, call.path, call.body)
+                opened = await self._forwarder.open(call.upstream, call.path, call.body)
+                answer = opened.answer
                 if call.stream and _kind(answer) == _EVENT_STREAM:
                     await _stream(exchange, answer, tap=tap, account=account)
                 else:
@@ -129,8 +130,8 @@ class Relay:
             raise ModelUnavailableError(reason=reason) from cause
         finally:
             exchange.forget_client()
-            if answer is not None:
-                self._forwarder.close(call.upstream, answer)
+            if opened is not None:
+                self._forwarder.close(opened)
 
     def _tell(self, call: Call, account: Account, *, request_id: bytes) -> None:
         usage = account.usage

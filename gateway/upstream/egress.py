@@ -36,14 +36,15 @@ async def look_up(host: str, port: int) -> Sequence[AddressInfo]:
 class EgressGuard:
     """Knows the hosts that are configured and the networks that are allowed.
 
-    `on_refused` is called for each refused attempt; `recorder` hears which sockets are the guard's.
+    `on_refused` is called for each refused attempt, None: whoever asked is told, and nobody else.
+    `recorder` hears which sockets are the guard's.
     """
 
     def __init__(
         self,
         networks: Iterable[Network],
         *,
-        on_refused: Callable[[Reason], None],
+        on_refused: Callable[[Reason], None] | None,
         recorder: EgressRecorder | None = None,
         look_up: LookUp = look_up,
         resolve_timeout_s: float = RESOLVE_TIMEOUT_S,
@@ -60,6 +61,28 @@ class EgressGuard:
         """Sets the host names that may be resolved; addresses written out need no name."""
         self._policy = self._policy.with_hosts(hosts)
         self._pinned.clear()
+
+    def aside(self, host: str) -> "EgressGuard":
+        """A guard of its own for one more host, at the same networks; this one stays as it is.
+
+        What it refuses is no attempt to get out, but an answer to an admin who asked.
+        """
+        made = EgressGuard(
+            self._policy.networks,
+            on_refused=None,
+            recorder=self._recorder,
+            look_up=self._look_up,
+            resolve_timeout_s=self._resolve_timeout_s,
+        )
+        made.configure([host])
+        # Still one question at a time for each name.
+        made._asked = self._asked
+        return made
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """Where anything may lie that is connected to."""
+        return self._policy.networks
 
     async def resolve(self, host: str, port: int) -> Sequence[AddressInfo]:
         """The addresses of `host`, checked; for `RESOLVED_FOR_S` the name means no others.
@@ -126,6 +149,8 @@ class EgressGuard:
 
     def _note(self, error: EgressRefusedError) -> None:
         """Counts and logs a refused attempt."""
+        if self._on_refused is None:
+            return
         self._on_refused(error.reason)
         log.error("egress_refused", reason=error.reason, sentence=error.sentence)
 

@@ -1,5 +1,7 @@
 """Sends a request to a model's endpoint and judges its answer."""
 
+from typing import NamedTuple
+
 import msgspec
 
 from gateway.errors import (
@@ -12,7 +14,7 @@ from gateway.errors import (
 )
 from gateway.upstream.client import Client
 from gateway.upstream.connection import BrokenOffError, Connection
-from gateway.upstream.endpoints import Upstream
+from gateway.upstream.models import Replica, Upstream
 
 # What an endpoint answers when it is away or being replaced; another try may help.
 AWAY = frozenset({502, 503, 504})
@@ -37,39 +39,93 @@ class _Refused(msgspec.Struct):
     error: _Refusal
 
 
+class Opened(NamedTuple):
+    """A request that is under way, and its answer as far as it has come."""
+
+    upstream: Upstream
+    replica: Replica
+    answer: Connection
+
+
 class Forwarder:
     """Opens requests to upstreams over the guarded client."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def open(self, upstream: Upstream, path: str, body: bytes) -> Connection:
-        """The answer of the endpoint, its body unread; the caller must `close` it.
+    async def open(self, upstream: Upstream, path: str, body: bytes) -> Opened:
+        """The answer of an endpoint, its body unread; the caller must `close` it.
 
         Raises:
-            ModelUnavailableError: no connection, or an answer that says "away".
-            ModelBusyError: it has too much to do.
+            ModelUnavailableError: no connection, or an answer that says "away", of two endpoints if
+                there is another one that is ready.
+            ModelBusyError: it has too much to do, or is asked as much at once as it may be.
             RefusedByModelError: the request itself is at fault; with the model's own words.
             UpstreamFailedError: the endpoint refuses us or fails.
             GatewayTooOldError: the model carries a restriction that this release does not know.
         """
         if not upstream.is_understood:
             raise GatewayTooOldError(reason=f"the model {upstream.ref} requires something unknown")
+        load = upstream.load
+        if 0 < upstream.max_in_flight <= load.in_flight:
+            raise ModelBusyError(reason=f"{upstream.ref} is asked {load.in_flight} things already")
+        load.in_flight += 1
         try:
-            answer = await self._client.ask(upstream.origin, upstream.question(path, body))
+            opened = await self._open(upstream, path, body)
         except (OSError, TimeoutError, BrokenOffError) as cause:
+            load.in_flight -= 1
             reason = f"{upstream.ref}: {type(cause).__name__}: {cause}"
             raise ModelUnavailableError(reason=reason) from cause
-        if answer.status in SUCCESS:
-            return answer
+        except BaseException:  # also a cancelled task
+            load.in_flight -= 1
+            raise
+        if opened.answer.status in SUCCESS:
+            return opened
         try:
-            raise await _refusal(upstream, answer)
+            raise await _refusal(upstream, opened.answer)
         finally:
-            self.close(upstream, answer)
+            self.close(opened)
 
-    def close(self, upstream: Upstream, answer: Connection) -> None:
+    async def _open(self, upstream: Upstream, path: str, body: bytes) -> Opened:
+        """Asks one endpoint, and another one if that is away before the client has anything.
+
+        Not if it took the request and broke off: what ended it may be the request.
+        """
+        replica = upstream.next_replica()
+        try:
+            answer = await self._ask(replica, path, body)
+        except (OSError, TimeoutError):
+            other = upstream.other_replica(replica)
+            if other is None:
+                raise
+        else:
+            other = upstream.other_replica(replica) if answer.status in AWAY else None
+            if other is None:
+                return Opened(upstream, replica, answer)
+            self._give_back(replica, answer)
+        return Opened(upstream, other, await self._ask(other, path, body))
+
+    async def _ask(self, replica: Replica, path: str, body: bytes) -> Connection:
+        replica.in_flight += 1
+        try:
+            return await self._client.ask(replica.origin, replica.question(path, body))
+        except (OSError, TimeoutError):
+            replica.in_flight -= 1
+            # The next probe is seconds away, and each request until then would wait for this one.
+            replica.note("unreachable")
+            raise
+        except BaseException:  # also a cancelled task
+            replica.in_flight -= 1
+            raise
+
+    def close(self, opened: Opened) -> None:
         """Frees the model at once if it is still answering; else keeps the connection."""
-        self._client.take_back(upstream.origin, answer)
+        opened.upstream.load.in_flight -= 1
+        self._give_back(opened.replica, opened.answer)
+
+    def _give_back(self, replica: Replica, answer: Connection) -> None:
+        replica.in_flight -= 1
+        self._client.take_back(replica.origin, answer)
 
 
 async def _refusal(upstream: Upstream, answer: Connection) -> GatewayError:

@@ -24,6 +24,7 @@ class FakeModelEndpoint:
         self.requests: list[dict[str, Any]] = []
         self.bodies: list[bytes] = []
         self.sent = b""
+        self.probes = 0
         self.running = 0
         self.left = asyncio.Event()
         self.port = 0
@@ -56,6 +57,7 @@ class FakeModelEndpoint:
     async def _models(self, request: web.Request) -> web.Response:
         if not self._is_known(request):
             return web.json_response({"error": "Unauthorized"}, status=401)
+        self.probes += 1
         return web.json_response({"object": "list", "data": [{"id": "demo", "object": "model"}]})
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:

@@ -19,9 +19,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownModel:
-    """A model of the feed with its API key opened; `is_understood` is False if it needs more.
+    """A model with its API key opened; `is_understood` is False if it needs more.
 
-    Only clients in `allowed_networks` may use it; none: all.
+    Only clients in `allowed_networks` may use it; none: all. It is asked `max_in_flight` things at
+    once at most; 0: no limit.
     """
 
     ref: str
@@ -31,6 +32,7 @@ class KnownModel:
     api_key: str | None = field(repr=False)
     is_understood: bool
     allowed_networks: tuple[Network, ...] = ()
+    max_in_flight: int = 0
 
 
 def open_models(
@@ -76,4 +78,5 @@ def _open(model: FeedModel, identity: Identity, *, is_understood: bool) -> Known
         api_key=api_key,
         is_understood=is_understood,
         allowed_networks=networks,
+        max_in_flight=model.max_in_flight,
     )
