@@ -70,6 +70,7 @@ from appliance.instance_settings.rules import check_address as check_public_addr
 from appliance.licensing import jobs as licensing_jobs
 from appliance.licensing import rest as licensing
 from appliance.licensing.usecases import note_time
+from appliance.model_selection.usecases import ModelNaming
 from appliance.namespaces import rest as namespaces
 from appliance.observation import Observation
 from appliance.outbound import Outbound
@@ -275,6 +276,7 @@ def _values(
         "identity": instance.identity,
         "minter": minter,
         "feed_sources": Sources(sealer=instance.sealer, minter=minter, catalog=catalog, told=told),
+        "model_names": ModelNaming(catalog),
         "check_endpoint": _endpoint_check(settings.networks, egress),
         "told": told,
         "outbound": outbound,

@@ -11,6 +11,7 @@ from sqlmodel import Field, col, select
 from appliance.model_selection.rules.pool import OfferedModel
 from appliance.storage.engine import Row, Session
 from gateway.contract.catalog import ReleaseState
+from gateway.contract.selection import ref_key
 
 ONLY_ROW = 1
 
@@ -79,6 +80,12 @@ def all_offered(session: Session) -> Sequence[OfferedModel]:
         features[row.offered_model_id].append(row)
     rows = session.exec(select(OfferedModelRow).order_by(col(OfferedModelRow.ref_key)))
     return [offered_of(row, features[row.id or 0]) for row in rows]
+
+
+def has_ref(session: Session, ref: str) -> bool:
+    """Whether a model has that ref, but for case and separators."""
+    query = select(OfferedModelRow.id).where(OfferedModelRow.ref_key == ref_key(ref))
+    return session.exec(query).first() is not None
 
 
 def offered_of(row: OfferedModelRow, features: Sequence[OfferedFeatureRow]) -> OfferedModel:

@@ -10,6 +10,7 @@ from appliance.model_selection.usecases.features import (
     reset_features,
 )
 from appliance.model_selection.usecases.mentions import release, rename, uses_of
+from appliance.model_selection.usecases.naming import ModelNaming
 from appliance.model_selection.usecases.reading import (
     chain_of,
     choices_among,
@@ -21,6 +22,7 @@ from appliance.model_selection.usecases.reading import (
 from appliance.model_selection.usecases.suspensions import watch
 
 __all__ = [
+    "ModelNaming",
     "assign_everywhere",
     "chain_of",
     "change_choices",

@@ -5,6 +5,8 @@ from appliance.self_hosted_models.rules.registration import (
     DEFAULT_FAMILY,
     DEFAULT_PROVIDER,
     MAX_ALLOWED_NETWORKS,
+    MOST_IN_FLIGHT,
+    NO_LIMIT,
     REF,
     Description,
     NewModel,
@@ -15,12 +17,16 @@ from appliance.self_hosted_models.rules.registration import (
     check_description,
     checked_endpoint,
     complete,
+    told_endpoints,
+    with_checked_endpoints,
 )
 
 __all__ = [
     "DEFAULT_FAMILY",
     "DEFAULT_PROVIDER",
     "MAX_ALLOWED_NETWORKS",
+    "MOST_IN_FLIGHT",
+    "NO_LIMIT",
     "REF",
     "Description",
     "NewModel",
@@ -32,4 +38,6 @@ __all__ = [
     "checked_endpoint",
     "complete",
     "served_identifier",
+    "told_endpoints",
+    "with_checked_endpoints",
 ]

@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from appliance.errors import InvalidFieldsError
 from appliance.self_hosted_models.errors import EndpointNotAllowedError
+from appliance.self_hosted_models.rules.identifiers import problem_of_transport
 from gateway.contract.addresses import EndpointRefusedError, Network, parse_endpoint
 from gateway.contract.catalog import Catalog
 from gateway.contract.egress import EgressPolicy, EgressRefusedError
 from gateway.contract.peers import NetworkRefusedError, parse_network
+from gateway.contract.selection import DEFAULT_MODEL, ref_key
 
 Resolve = Callable[[str, int], Sequence[str]]
 
@@ -19,6 +21,10 @@ DEFAULT_PROVIDER = "shm"
 MAX_TEXT_CHARS = 255
 MAX_API_KEY_CHARS = 4096
 MAX_ALLOWED_NETWORKS = 256
+MAX_ENDPOINTS = 64
+MOST_IN_FLIGHT = 100_000
+# What takes a limit away.
+NO_LIMIT = 0
 
 REF = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/:-]{0,253}[A-Za-z0-9])?")
 API_KEY = re.compile(r"[\x21-\x7e]+")  # what may stand in an Authorization header
@@ -59,8 +65,8 @@ class SelfHostedModel:
 class Description:
     """What can be said of a model; None leaves a thing as it is, an empty API key removes it.
 
-    `endpoint` is the main one alone, `endpoints` all of them; only one of the two is said. Of
-    `max_in_flight` 0 takes the limit away. `allowed_networks` are texts that `allow_list` reads; an
+    `endpoint` is the main one alone, `endpoints` all of them; only one of the two is said.
+    `NO_LIMIT` takes `max_in_flight` away. `allowed_networks` are texts that `allow_list` reads; an
     empty list lets everybody in.
     """
 
@@ -87,7 +93,7 @@ class NewModel:
     ref: str
     name: str
     family: str
-    endpoint: str
+    endpoints: tuple[str, ...]
     identifier: str
     provider: str
 
@@ -109,22 +115,46 @@ def complete(description: Description) -> NewModel:
     Raises:
         InvalidFieldsError: something that a model cannot be without is missing.
     """
+    endpoints = told_endpoints(description)
     match description:
-        case Description(
-            ref=str(ref), name=str(name), endpoint=str(endpoint), identifier=str(identifier)
-        ):
+        case Description(ref=str(ref), name=str(name), identifier=str(identifier)) if endpoints:
             return NewModel(
                 ref=ref,
                 name=name,
                 family=description.family or DEFAULT_FAMILY,
-                endpoint=endpoint,
+                endpoints=endpoints,
                 identifier=identifier,
                 provider=description.provider or DEFAULT_PROVIDER,
             )
         case _:
-            needed = ("ref", "name", "endpoint", "identifier")
+            needed = ("ref", "name", "identifier")
             missing = [name for name in needed if getattr(description, name) is None]
+            missing += [] if endpoints else ["endpoint"]
             raise InvalidFieldsError(dict.fromkeys(missing, "is required"))
+
+
+def told_endpoints(description: Description) -> tuple[str, ...]:
+    """The endpoints that are told, each once, the main one first."""
+    if description.endpoint is not None:
+        return (description.endpoint,)
+    return tuple(dict.fromkeys(description.endpoints or ()))
+
+
+def with_checked_endpoints(description: Description, check: Callable[[str], str]) -> Description:
+    """The same with each endpoint in the form that `check` gives it.
+
+    Raises:
+        InvalidFieldsError: so many that they should not be looked up.
+        EndpointNotAllowedError: by `check`.
+    """
+    problem = _problem_of_endpoints(description)
+    if problem is not None:
+        raise InvalidFieldsError({"endpoints": problem})
+    if description.endpoint is not None:
+        return replace(description, endpoint=check(description.endpoint))
+    if description.endpoints is None:
+        return description
+    return replace(description, endpoints=[check(each) for each in description.endpoints])
 
 
 def check_description(description: Description, catalog: Catalog) -> None:
@@ -136,7 +166,9 @@ def check_description(description: Description, catalog: Catalog) -> None:
     checks = {
         "ref": _problem_of_ref(description.ref),
         "name": _problem_of_text(description.name),
-        "identifier": _problem_of_text(description.identifier),
+        "identifier": _problem_of_identifier(description.identifier),
+        "endpoints": _problem_of_endpoints(description),
+        "max_in_flight": _problem_of_limit(description.max_in_flight),
         "family": _problem_of_choice(description.family, catalog.model_families),
         "provider": _problem_of_choice(description.provider, catalog.registrable_providers()),
         "api_key": _problem_of_api_key(description.api_key),
@@ -148,7 +180,11 @@ def check_description(description: Description, catalog: Catalog) -> None:
 
 
 def _problem_of_ref(ref: str | None) -> str | None:
-    if ref is None or REF.fullmatch(ref):
+    if ref is None:
+        return None
+    if ref_key(ref) == DEFAULT_MODEL:
+        return f"must not be {ref!r}, which asks for the model that a feature uses by default"
+    if REF.fullmatch(ref):
         return None
     return (
         "must be 1 to 255 letters, digits, '.', '_', '-', ':' or '/', "
@@ -160,6 +196,29 @@ def _problem_of_text(text: str | None) -> str | None:
     if text is None or (text.strip() and len(text) <= MAX_TEXT_CHARS and text.isprintable()):
         return None
     return f"must be 1 to {MAX_TEXT_CHARS} printable characters"
+
+
+def _problem_of_identifier(identifier: str | None) -> str | None:
+    problem = _problem_of_text(identifier)
+    if identifier is None or problem is not None:
+        return problem
+    return problem_of_transport(identifier)
+
+
+def _problem_of_endpoints(description: Description) -> str | None:
+    if description.endpoints is None:
+        return None
+    if description.endpoint is not None:
+        return "names all endpoints, the first is the main one; leave out endpoint"
+    if not 1 <= len(description.endpoints) <= MAX_ENDPOINTS:
+        return f"must have 1 to {MAX_ENDPOINTS} addresses"
+    return None
+
+
+def _problem_of_limit(max_in_flight: int | None) -> str | None:
+    if max_in_flight is None or NO_LIMIT <= max_in_flight <= MOST_IN_FLIGHT:
+        return None
+    return f"must be from 1 to {MOST_IN_FLIGHT}"
 
 
 def _problem_of_choice(text: str | None, choices: Collection[str]) -> str | None:

@@ -1,5 +1,6 @@
 """What an AI admin and the set-up do with self-hosted models, and what the feed reads of them."""
 
+from appliance.self_hosted_models.usecases.naming import NO_NAMES, ModelNames, Uses
 from appliance.self_hosted_models.usecases.registration import (
     LocalModelResult,
     all_models,
@@ -15,7 +16,10 @@ from appliance.self_hosted_models.usecases.registration import (
 )
 
 __all__ = [
+    "NO_NAMES",
     "LocalModelResult",
+    "ModelNames",
+    "Uses",
     "all_models",
     "change_model",
     "create_model",

@@ -1,7 +1,8 @@
 """What an AI admin and the set-up do with the registrations, and what the feed reads of them."""
 
 import socket
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,8 +10,9 @@ from appliance.audit.rules import SYSTEM, Actor, Target
 from appliance.audit.usecases import record
 from appliance.errors import NotFoundError
 from appliance.self_hosted_models import rules, tables
-from appliance.self_hosted_models.errors import RefTakenError
+from appliance.self_hosted_models.errors import ModelInUseError, RefTakenError
 from appliance.self_hosted_models.rules import Description, SelfHostedModel, ServedModel
+from appliance.self_hosted_models.usecases.naming import NO_NAMES, ModelNames
 from appliance.storage.engine import Session
 from appliance.storage.outbox import publish
 from appliance.storage.paging import Page, Slice
@@ -19,10 +21,13 @@ from gateway.contract.catalog import load_catalog
 from gateway.contract.selection import ref_key
 
 TOPIC = "self_hosted_model"
-FIELDS = ("ref", "name", "family", "endpoint", "identifier", "provider", "is_enabled")
-ALLOWED_NETWORKS = "allowed_networks"
+# Of each, None says nothing and stays as it is.
+PLAIN_FIELDS = ("ref", "name", "family", "identifier", "provider", "is_enabled")
+FIELDS = (*PLAIN_FIELDS, "endpoint", "further_endpoints", "allowed_networks", "max_in_flight")
 # What an entry of the audit calls them, as the interface does.
-SHOWN = {"is_enabled": "enabled", ALLOWED_NETWORKS: "allowed_cidrs"}
+SHOWN = {"is_enabled": "enabled", "allowed_networks": "allowed_cidrs"}
+# What decides whether the model can be selected, and for which features.
+SELECTABLE_BY = {"is_enabled", "family"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,29 +68,39 @@ def find_model(session: Session, ref: str) -> SelfHostedModel | None:
     return tables.model_of(row) if row is not None and row.ref == ref else None
 
 
-def create_model(
-    session: Session, description: Description, *, sealer: Sealer, actor: Actor, now: datetime
+def create_model(  # who, when, and what it touches are several things
+    session: Session,
+    description: Description,
+    *,
+    sealer: Sealer,
+    names: ModelNames = NO_NAMES,
+    actor: Actor,
+    now: datetime,
 ) -> SelfHostedModel:
-    """Registers a model; its endpoint has been checked by `rules.checked_endpoint`.
+    """Registers a model; its endpoints have been checked by `rules.checked_endpoint`.
 
     Raises:
         InvalidFieldsError: a field is missing or cannot be used.
         RefTakenError: another model has the ref.
     """
+    _check(session, description, names=names, besides=None)
     row = _create(session, description, sealer=sealer, actor=actor, now=now)
     return tables.model_of(row)
 
 
-def change_model(
+def change_model(  # noqa: PLR0913  # who, when, and what it touches are several things
     session: Session,
     model_id: int,
     description: Description,
     *,
     sealer: Sealer,
+    names: ModelNames = NO_NAMES,
     actor: Actor,
     now: datetime,
 ) -> SelfHostedModel:
-    """Changes what `description` names; a new endpoint has been checked before.
+    """Changes what `description` names; new endpoints have been checked before.
+
+    What names the model follows it to a new ref.
 
     Raises:
         NotFoundError: no such model.
@@ -93,25 +108,47 @@ def change_model(
         RefTakenError: another model has the ref.
     """
     row = _row(session, model_id)
-    _change(session, row, description, sealer=sealer, actor=actor, now=now)
+    _check(session, description, names=names, besides=row.id)
+    _change(session, row, description, sealer=sealer, names=names, actor=actor, now=now)
     return tables.model_of(row)
 
 
-def delete_model(session: Session, model_id: int, *, actor: Actor, now: datetime) -> None:
-    """Removes a model.
+def delete_model(
+    session: Session,
+    model_id: int,
+    *,
+    reroute: bool = False,
+    names: ModelNames = NO_NAMES,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Removes a model; with `reroute`, what named it falls back to the default.
 
     Raises:
         NotFoundError: no such model.
+        ModelInUseError: something names it.
     """
     row = _row(session, model_id)
-    session.delete(row)
-    session.flush()
+    uses = names.uses_of(session, row.ref)
+    is_used = bool(uses.features or uses.groups)
+    if is_used and not reroute:
+        raise ModelInUseError(row.ref, features=uses.features, groups=uses.groups)
+    with names.watch(session, cause="model_deleted", actor=actor, now=now):
+        if is_used:
+            names.release(session, row.ref, actor=actor, now=now)
+        session.delete(row)
+        session.flush()
     _publish(session, row, "deleted", now=now)
-    _record(session, row, "deleted", actor=actor, now=now)
+    _record(session, row, "deleted", actor=actor, changed=FIELDS, now=now)
 
 
 def ensure_local_model(
-    session: Session, description: Description, *, sealer: Sealer, now: datetime
+    session: Session,
+    description: Description,
+    *,
+    sealer: Sealer,
+    names: ModelNames = NO_NAMES,
+    now: datetime,
 ) -> LocalModelResult:
     """Registers the model of this box, or takes over what changed of it.
 
@@ -120,12 +157,13 @@ def ensure_local_model(
         RefTakenError: a model that somebody else registered has the ref.
     """
     row = tables.local_row(session)
+    _check(session, description, names=names, besides=None if row is None else row.id)
     if row is None:
         row = _create(session, description, sealer=sealer, actor=SYSTEM, now=now)
         row.is_local = True
         session.flush()
         return LocalModelResult(is_new=True, changed=())
-    changed = _change(session, row, description, sealer=sealer, actor=SYSTEM, now=now)
+    changed = _change(session, row, description, sealer=sealer, names=names, actor=SYSTEM, now=now)
     return LocalModelResult(is_new=False, changed=changed)
 
 
@@ -152,9 +190,12 @@ def _row(session: Session, model_id: int) -> tables.SelfHostedModelRow:
     return row
 
 
-def _check(session: Session, description: Description, *, besides: int | None) -> None:
+def _check(
+    session: Session, description: Description, *, names: ModelNames, besides: int | None
+) -> None:
     rules.check_description(description, load_catalog())
-    if description.ref and tables.has_ref(session, description.ref, besides=besides):
+    ref = description.ref
+    if ref and (tables.has_ref(session, ref, besides=besides) or names.has_ref(session, ref)):
         raise RefTakenError
 
 
@@ -162,17 +203,18 @@ def _create(
     session: Session, description: Description, *, sealer: Sealer, actor: Actor, now: datetime
 ) -> tables.SelfHostedModelRow:
     new = rules.complete(description)
-    _check(session, description, besides=None)
     row = tables.SelfHostedModelRow(
         ref=new.ref,
         ref_key=ref_key(new.ref),
         name=new.name,
         family=new.family,
-        endpoint=new.endpoint,
+        endpoint=new.endpoints[0],
+        further_endpoints=list(new.endpoints[1:]),
         identifier=new.identifier,
         provider=new.provider,
         is_enabled=description.is_enabled is not False,
         allowed_networks=list(rules.allow_list(description.allowed_networks or ())),
+        max_in_flight=description.max_in_flight or None,
         created_at=now,
         updated_at=now,
     )
@@ -181,25 +223,33 @@ def _create(
     _set_api_key(row, description.api_key or None, sealer)
     session.flush()
     _publish(session, row, "created", now=now)
-    _record(session, row, "created", actor=actor, now=now)
+    _record(session, row, "created", actor=actor, changed=FIELDS, now=now)
     return row
 
 
-def _change(
+def _change(  # noqa: PLR0913  # who, when, and what it touches are several things
     session: Session,
     row: tables.SelfHostedModelRow,
     description: Description,
     *,
     sealer: Sealer,
+    names: ModelNames,
     actor: Actor,
     now: datetime,
 ) -> Sequence[str]:
-    _check(session, description, besides=row.id)
-    told, previous_ref = _told(description), row.ref
-    changed = [field for field, value in told.items() if value != getattr(row, field)]
-    for field in changed:
-        setattr(row, field, told[field])
-    row.ref_key = ref_key(row.ref)
+    told, previous_ref = _told(row, description), row.ref
+    changed = [field for field in FIELDS if field in told and told[field] != getattr(row, field)]
+    if "ref" in changed:
+        # First of all, so that what is watched below knows it by its new name.
+        row.ref, row.ref_key = str(told["ref"]), ref_key(str(told["ref"]))
+        session.flush()
+        names.rename(session, previous_ref, row.ref, now=now)
+    is_watched = not SELECTABLE_BY.isdisjoint(changed)
+    watch = names.watch(session, cause=_cause(changed, told), actor=actor, now=now)
+    with watch if is_watched else nullcontext():
+        for field in changed:
+            setattr(row, field, told[field])
+        session.flush()
     if description.api_key is not None and (description.api_key or None) != _api_key(row, sealer):
         _set_api_key(row, description.api_key or None, sealer)
         changed.append("api_key")
@@ -212,11 +262,26 @@ def _change(
     return changed
 
 
-def _told(description: Description) -> dict[str, object]:
-    told = {field: getattr(description, field) for field in FIELDS}
+def _cause(changed: Collection[str], told: Mapping[str, object]) -> str:
+    if "is_enabled" not in changed:
+        return "model_changed"
+    return "model_enabled" if told["is_enabled"] else "model_disabled"
+
+
+def _told(row: tables.SelfHostedModelRow, description: Description) -> dict[str, object]:
+    plain = {field: getattr(description, field) for field in PLAIN_FIELDS}
+    told: dict[str, object] = {field: value for field, value in plain.items() if value is not None}
+    if description.endpoint is not None:
+        others = [each for each in row.further_endpoints if each != description.endpoint]
+        told |= {"endpoint": description.endpoint, "further_endpoints": others}
+    elif description.endpoints is not None:
+        main, *others = rules.told_endpoints(description)
+        told |= {"endpoint": main, "further_endpoints": others}
     if description.allowed_networks is not None:
-        told[ALLOWED_NETWORKS] = list(rules.allow_list(description.allowed_networks))
-    return {field: value for field, value in told.items() if value is not None}
+        told["allowed_networks"] = list(rules.allow_list(description.allowed_networks))
+    if description.max_in_flight is not None:
+        told["max_in_flight"] = description.max_in_flight or None
+    return told
 
 
 def _api_key(row: tables.SelfHostedModelRow, sealer: Sealer) -> str | None:
@@ -252,9 +317,9 @@ def _record(
     row: tables.SelfHostedModelRow,
     change: str,
     *,
+    changed: Sequence[str],
     actor: Actor,
     now: datetime,
-    changed: Sequence[str] = (*FIELDS, ALLOWED_NETWORKS),
 ) -> None:
     # Of an API key only that it changed.
     fields = [field for field in changed if field != "api_key"]
