@@ -1,6 +1,6 @@
 """Joins the parts of the instance into one application; the only place that knows them all."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -55,18 +55,14 @@ from appliance.forwarding import rest as forwarding
 from appliance.gateway_feed import jobs as feed_jobs
 from appliance.gateway_feed import rest as gateway_feed
 from appliance.gateway_feed.rest import Streams
-from appliance.gateway_feed.usecases import (
-    Sources,
-    challenge_is_answered,
-    kids_held,
-    state_of_model,
-)
+from appliance.gateway_feed.usecases import Sources, challenge_is_answered
 from appliance.graphql import rest as graphql
 from appliance.instance_settings import rest as instance_settings_rest
 from appliance.instance_settings import usecases as instance_settings
 from appliance.instance_settings.rest import Desk, GatewayCheck
 from appliance.instance_settings.rules import Addresses
 from appliance.instance_settings.rules import check_address as check_public_address
+from appliance.joints import FROM_ABOVE, held_kids
 from appliance.licensing import jobs as licensing_jobs
 from appliance.licensing import rest as licensing
 from appliance.licensing.usecases import note_time
@@ -75,7 +71,6 @@ from appliance.namespaces import rest as namespaces
 from appliance.observation import Observation
 from appliance.outbound import Outbound
 from appliance.resources import rest as resources
-from appliance.resources.usecases import follow_group, visible_project
 from appliance.self_hosted_models import rest as self_hosted_models
 from appliance.self_hosted_models.rules import checked_endpoint
 from appliance.self_hosted_models.usecases import resolve
@@ -196,7 +191,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     outbound = _outbound(settings, egress)
     values = {
         **_values(settings, instance, egress=egress, outbound=outbound, clock=clock),
-        **_FROM_ABOVE,
+        **FROM_ABOVE,
         "clock": clock,
         "registry": registry,
         "streams": streams,
@@ -298,25 +293,10 @@ def _key_timing(settings: Settings) -> Timing:
     return Timing(life=settings.signing_key_life, max_age=settings.key_set_max_age)
 
 
-def _held_kids(session: Session, now: datetime) -> Mapping[str, frozenset[str]]:
-    return kids_held(session, now=now)
-
-
-# What a room needs of one that lies above it.
-_FROM_ABOVE: dict[str, Any] = {
-    "read_state": lambda session, ref, now: state_of_model(session, ref, now=now),
-    "project_namespace": lambda session, user, project_id, now: (
-        visible_project(session, user, project_id, now=now).namespace_id
-    ),
-    "follow_group": follow_group,
-    "held_kids": _held_kids,
-}
-
-
 def _jobs(settings: Settings, sealer: Sealer) -> tuple[Job | PlannedJob, ...]:
     return (
         *licensing_jobs.jobs,
-        *key_jobs.jobs_of_keys(sealer, _key_timing(settings), _held_kids),
+        *key_jobs.jobs_of_keys(sealer, _key_timing(settings), held_kids),
         *usage_jobs.jobs_of_usage(_retention(settings)),
         *explanation_jobs.jobs,
         *feed_jobs.jobs,

@@ -32,6 +32,18 @@ class NamespaceNotEmptyError(ConflictError):
         )
 
 
+class OwnsPurchasesError(ConflictError):
+    """What a root group owns would belong to a group that is none."""
+
+    code = "group_owns_purchases"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The group owns purchases, and only a root group can; remove the licences that were "
+            "issued to it, or move the groups below it instead."
+        )
+
+
 class LastOwnerError(ConflictError):
     """Nobody would be left to look after a root group."""
 

@@ -101,6 +101,26 @@ class GroupChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """What a move changes of who has a role: in which groups above some lose or gain one.
+
+    `is_to_another_tree`: what the root group owns is granted to others than before.
+    """
+
+    left: frozenset[int]
+    joined: frozenset[int]
+    is_to_another_tree: bool
+
+
+def shift(before: Namespace, after: Namespace) -> Shift:
+    """What the move of a group changes for those in the groups above it."""
+    was, now = frozenset(before.ancestry), frozenset(after.ancestry)
+    return Shift(
+        left=was - now, joined=now - was, is_to_another_tree=before.root_id != after.root_id
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupFilter:
     """Which of the groups that a user may see are asked for."""
 
@@ -164,14 +184,42 @@ def full_path(path: str, *, parent: Namespace | None) -> str:
     return joined
 
 
-def check_place(parent: Namespace | None) -> None:
-    """Passes when a group may be made there.
+def check_place(parent: Namespace | None, *, levels: int = 1, field: str = "parent_id") -> None:
+    """Passes when a group may lie there, which with all below it is so many levels high.
 
     Raises:
-        InvalidFieldsError: it would lie too deep.
+        InvalidFieldsError: something would lie too deep.
     """
-    if parent is not None and parent.depth >= MAX_DEPTH:
-        raise InvalidFieldsError({"parent_id": f"groups can be nested {MAX_DEPTH} deep at most"})
+    above = 0 if parent is None else parent.depth
+    if above + levels > MAX_DEPTH:
+        raise InvalidFieldsError({field: f"groups can be nested {MAX_DEPTH} deep at most"})
+
+
+def check_move(namespace: Namespace, parent: Namespace | None, *, levels: int) -> None:
+    """Passes when a group may be put there, which with all below it is so many levels high.
+
+    Raises:
+        InvalidFieldsError: it lies there already, or in a circle or too deep afterwards, or would
+            be seen by more people than the group above.
+    """
+    if namespace.parent_id == (None if parent is None else parent.id):
+        raise InvalidFieldsError({"group_id": "is where the group lies already"})
+    if parent is None:
+        return
+    if namespace.id in parent.ancestry:
+        raise InvalidFieldsError({"group_id": "must not be the group itself or one below it"})
+    check_place(parent, levels=levels, field="group_id")
+    check_visibility(namespace.visibility, above=parent.visibility, below=())
+
+
+def check_full_path(longest: int) -> None:
+    """Passes when the longest address of what lies in a group can be kept.
+
+    Raises:
+        InvalidFieldsError: it cannot.
+    """
+    if longest > MAX_FULL_PATH_CHARS:
+        raise InvalidFieldsError({"path": "makes too long an address of something below"})
 
 
 def check_visibility(

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import Column, ForeignKey, Integer, func, or_
+from sqlalchemy import Column, ForeignKey, Integer, func, literal, or_, update
 from sqlmodel import Field, col, select
 
 from appliance.namespaces.rules import Namespace, Visibility
@@ -89,13 +89,19 @@ def add_project(session: Session, new: NewProject, *, full_path: str, now: datet
     return row
 
 
-def move(session: Session, namespace_ids: Collection[int], *, before: str, after: str) -> None:
-    """Gives the projects of these groups the full path of a group that was renamed."""
-    query = select(ProjectRow).where(col(ProjectRow.namespace_id).in_(namespace_ids))
-    for row in session.exec(query).all():
-        row.full_path = after + row.full_path[len(before) :]
-        row.full_path_key = fold(row.full_path)
+def move(session: Session, *, before: str, after: str) -> None:
+    """Gives all projects below that full path of a group its new one."""
     session.flush()
+    old, new = f"{fold(before)}/", f"{fold(after)}/"
+    statement = update(ProjectRow).where(
+        col(ProjectRow.full_path_key).startswith(old, autoescape=True)
+    )
+    statement = statement.values(
+        full_path=literal(after).concat(func.substr(ProjectRow.full_path, len(before) + 1)),
+        full_path_key=literal(new).concat(func.substr(ProjectRow.full_path_key, len(old) + 1)),
+    )
+    session.execute(statement.execution_options(synchronize_session=False))
+    session.expire_all()
 
 
 def visibilities(session: Session, namespace: Namespace) -> Sequence[Visibility]:

@@ -15,7 +15,6 @@ from appliance.namespaces.usecases import (
     find_namespace,
     get_namespace,
     own_groups,
-    tree_ids,
     visible_namespace,
 )
 from appliance.resources import rules, tables
@@ -146,12 +145,14 @@ def follow_group(session: Session, before: Namespace, after: Namespace) -> None:
 
     Raises:
         InvalidFieldsError: the group would be seen by fewer than one of its projects.
+        ProjectTakenError: a project is where the group would be.
     """
     below = tables.visibilities(session, after)
     groups.check_visibility(after.visibility, above=None, below=below)
     if after.full_path != before.full_path:
-        inside = tree_ids(session, after)
-        tables.move(session, inside, before=before.full_path, after=after.full_path)
+        if tables.project_row_at(session, after.full_path) is not None:
+            raise ProjectTakenError
+        tables.move(session, before=before.full_path, after=after.full_path)
 
 
 def _row(session: Session, project_id: int) -> tables.ProjectRow:

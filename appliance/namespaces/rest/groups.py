@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, StrictInt, StrictStr
 from appliance.accounts.rules import Access, Caller
 from appliance.namespaces import usecases
 from appliance.namespaces.rules import GroupChange, GroupFilter, Namespace, NewGroup, Visibility
-from appliance.namespaces.usecases import Follow
+from appliance.namespaces.usecases import Follow, Surroundings
 from appliance.slashes import named
 from appliance.storage.engine import Db, Session
 from appliance.storage.paging import Page, Slice
@@ -54,6 +54,12 @@ class GroupChangeBody(Body):
     def change(self) -> GroupChange:
         """The same in the product's words."""
         return GroupChange(**self.model_dump())
+
+
+class TransferBody(Body):
+    """Where a group goes; without `group_id` it becomes a root."""
+
+    group_id: StrictInt | None = None
 
 
 async def provide_filter(
@@ -167,6 +173,34 @@ async def delete_group(
     await db.write(work)
 
 
+@post(f"{GROUP}/transfer", opt={"access": Access.API})
+async def transfer_group(  # noqa: PLR0913  # Litestar passes each by name
+    *,
+    group: FromPath[str],
+    data: JSONBody[TransferBody],
+    caller: NamedDependency[Caller],
+    db: NamedDependency[Db],
+    clock: NamedDependency[Clock],
+    surroundings: NamedDependency[Surroundings],
+    public_url: NamedDependency[str],
+) -> dict[str, Any]:
+    """Moves a group, with all that lies in it."""
+
+    def work(session: Session) -> dict[str, Any]:
+        now = clock()
+        moved = usecases.move_group(
+            session,
+            named_group(session, group, caller, now=now),
+            data.group_id,
+            surroundings=surroundings,
+            caller_user=caller.user,
+            now=now,
+        )
+        return _show_group(session, moved, public_url)
+
+    return await db.write(work)
+
+
 @get(f"{GROUP}/subgroups", opt={"access": Access.API}, dependencies=_FILTERED)
 async def list_subgroups(  # noqa: PLR0913  # Litestar passes each by name
     *,
@@ -225,4 +259,12 @@ def _show(namespace: Namespace, *, full_name: str, public_url: str) -> dict[str,
     }
 
 
-handlers = (list_groups, create_group, get_group, change_group, delete_group, list_subgroups)
+handlers = (
+    list_groups,
+    create_group,
+    get_group,
+    change_group,
+    delete_group,
+    transfer_group,
+    list_subgroups,
+)

@@ -28,24 +28,35 @@ from appliance.namespaces.tables.rows import (
     membership_of,
     namespace_of,
 )
-from appliance.namespaces.tables.trees import below, rename, tree_ids
+from appliance.namespaces.tables.trees import (
+    Extent,
+    extent,
+    members_within,
+    move,
+    rename,
+    tree_ids,
+    visibilities_below,
+)
 
 __all__ = [
     "DefaultNamespaceRow",
+    "Extent",
     "MemberRow",
     "NamespaceRow",
     "add_namespace",
-    "below",
     "default_row",
     "delete_namespace",
     "direct_members",
+    "extent",
     "groups_with_member",
     "is_taken",
     "lasting_owners",
     "member_page",
     "member_row",
+    "members_within",
     "membership_of",
     "memberships",
+    "move",
     "names_of",
     "namespace_of",
     "namespace_row",
@@ -55,5 +66,6 @@ __all__ = [
     "rename",
     "root_memberships",
     "tree_ids",
+    "visibilities_below",
     "visible_page",
 ]

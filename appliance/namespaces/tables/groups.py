@@ -12,7 +12,14 @@ from sqlmodel import col, or_, select
 from appliance.accounts.rules import User
 from appliance.namespaces.errors import NamespaceNotEmptyError
 from appliance.namespaces.rules import GroupFilter, Namespace, NewGroup
-from appliance.namespaces.tables.rows import MemberRow, NamespaceRow, fold, holds, namespace_of
+from appliance.namespaces.tables.rows import (
+    MemberRow,
+    NamespaceRow,
+    chain_text,
+    fold,
+    holds,
+    namespace_of,
+)
 from appliance.storage.engine import MAX_ID, Session
 from appliance.storage.paging import Page, Slice, cut
 
@@ -54,9 +61,10 @@ def add_namespace(
     )
     session.add(row)
     session.flush()
+    assert row.id is not None  # noqa: S101  # it comes from the database
     chain = (*(() if parent is None else parent.ancestry), row.id)
     row.root_id = chain[0]
-    row.ancestry = f"/{'/'.join(map(str, chain))}/"
+    row.ancestry = chain_text(chain)
     session.flush()
     return row
 

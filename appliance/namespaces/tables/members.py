@@ -59,10 +59,10 @@ def lasting_owners(session: Session, namespace_id: int) -> Collection[int]:
     return session.exec(query.where(col(MemberRow.expires_on).is_(None))).all()
 
 
-def direct_members(session: Session, namespace_id: int) -> Collection[int]:
-    """The users who are members of the group itself, ended memberships too."""
-    query = select(MemberRow.user_id).where(MemberRow.namespace_id == namespace_id)
-    return session.exec(query).all()
+def direct_members(session: Session, namespace_ids: Collection[int]) -> Collection[int]:
+    """The users who are members of these groups themselves, ended memberships too."""
+    query = select(MemberRow.user_id).where(col(MemberRow.namespace_id).in_(namespace_ids))
+    return session.exec(query.distinct()).all()
 
 
 def root_memberships(session: Session, user_id: int, *, today: date) -> Sequence[NamespaceRow]:

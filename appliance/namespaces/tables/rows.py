@@ -1,5 +1,6 @@
 """The rows of groups and their members."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import cast
 
@@ -78,6 +79,11 @@ class DefaultNamespaceRow(Row, table=True):
 def fold(path: str) -> str:
     """The form in which two full paths count as one."""
     return path.casefold()
+
+
+def chain_text(ancestry: Iterable[int]) -> str:
+    """A group's chain as its row has it: the beginning of that of every group below."""
+    return f"/{'/'.join(map(str, ancestry))}/"
 
 
 def namespace_of(row: NamespaceRow) -> Namespace:

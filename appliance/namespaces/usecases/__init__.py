@@ -23,9 +23,11 @@ from appliance.namespaces.usecases.members import (
     set_default_namespace,
     set_member,
 )
+from appliance.namespaces.usecases.moving import Surroundings, move_group
 
 __all__ = [
     "Follow",
+    "Surroundings",
     "access_level",
     "add_member",
     "change_group",
@@ -38,6 +40,7 @@ __all__ = [
     "get_namespace",
     "list_groups",
     "list_members",
+    "move_group",
     "named_namespace",
     "namespaces_among",
     "own_groups",

@@ -54,7 +54,7 @@ def create_group(session: Session, new: NewGroup, *, caller_user: User, now: dat
     row = tables.add_namespace(session, new, full_path=full_path, parent=parent, now=now)
     made = tables.namespace_of(row)
     details = {"full_path": made.full_path, "visibility": made.visibility}
-    _announce(session, made, "created", user=caller_user, details=details, now=now)
+    announce(session, made, "created", user=caller_user, details=details, now=now)
     if parent is None:
         owner = Membership(
             user_id=caller_user.id, namespace_id=made.id, access_level=AccessLevel.OWNER
@@ -100,7 +100,7 @@ def change_group(
         for field in fields
         if getattr(after, field) != getattr(namespace, field)
     }
-    _announce(session, after, "changed", user=caller_user, details=details, now=now)
+    announce(session, after, "changed", user=caller_user, details=details, now=now)
     return after
 
 
@@ -114,11 +114,11 @@ def delete_group(
         NamespaceNotEmptyError: it still has subgroups, projects or purchases.
     """
     check_owner(session, caller_user, namespace, now=now)
-    touched = tables.direct_members(session, namespace.id)
+    touched = tables.direct_members(session, [namespace.id])
     tables.delete_namespace(session, row_of(session, namespace.id))
     raise_generation(session, touched, now=now)
     details = {"full_path": namespace.full_path}
-    _announce(session, namespace, "deleted", user=caller_user, details=details, now=now)
+    announce(session, namespace, "deleted", user=caller_user, details=details, now=now)
 
 
 def _parent(session: Session, new: NewGroup, user: User, *, now: datetime) -> Namespace | None:
@@ -135,20 +135,32 @@ def _check_visibility(
     session: Session, row: tables.NamespaceRow, visibility: rules.Visibility
 ) -> None:
     above = None if row.parent_id is None else get_namespace(session, row.parent_id).visibility
-    below = [each.visibility for each in tables.below(session, row)]
+    below = tables.visibilities_below(session, row)
     rules.check_visibility(visibility, above=above, below=below)
 
 
 def _rename(session: Session, row: tables.NamespaceRow, path: str, *, now: datetime) -> None:
     parent = None if row.parent_id is None else get_namespace(session, row.parent_id)
     full_path = rules.full_path(path, parent=parent)
-    if tables.is_taken(session, full_path, besides=row.id):
-        raise PathTakenError
+    check_free(session, row, full_path)
     row.path = path
     tables.rename(session, row, full_path, now=now)
 
 
-def _announce(
+def check_free(session: Session, row: tables.NamespaceRow, full_path: str) -> None:
+    """Passes when a group, with all that lies below it, may go by that full path.
+
+    Raises:
+        PathTakenError: another group is there.
+        InvalidFieldsError: something below would have too long an address.
+    """
+    if tables.is_taken(session, full_path, besides=row.id):
+        raise PathTakenError
+    grows_by = len(full_path) - len(row.full_path)
+    rules.check_full_path(tables.extent(session, row).full_path_chars + grows_by)
+
+
+def announce(
     session: Session,
     namespace: Namespace,
     change: str,
@@ -157,6 +169,7 @@ def _announce(
     details: Mapping[str, Any],
     now: datetime,
 ) -> None:
+    """Tells the gateways and the audit of a change."""
     publish(session, TOPIC, {"id": namespace.id, "change": change}, now=now)
     target = Target(kind="group", id=str(namespace.id))
     record(session, f"group_{change}", actor=user.actor, target=target, details=details, now=now)

@@ -1,0 +1,45 @@
+"""What rooms need of those that lie above them, as the application hands it down."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any
+
+from appliance.audit.rules import Actor
+from appliance.gateway_feed.usecases import kids_held, state_of_model
+from appliance.licensing.usecases import list_purchases
+from appliance.model_selection.usecases import watch
+from appliance.namespaces.rules import Namespace
+from appliance.namespaces.usecases import Surroundings
+from appliance.resources.usecases import follow_group, visible_project
+from appliance.storage.engine import Session
+from gateway.contract.catalog import load_catalog
+
+
+def held_kids(session: Session, now: datetime) -> Mapping[str, frozenset[str]]:
+    """Which signing keys each gateway can verify with."""
+    return kids_held(session, now=now)
+
+
+def _watch_move(
+    session: Session, moved: Namespace, *, actor: Actor, now: datetime
+) -> AbstractContextManager[None]:
+    return watch(session, load_catalog(), cause="group_moved", actor=actor, now=now, below=moved)
+
+
+def _owns_purchases(session: Session, namespace: Namespace) -> bool:
+    owned = list_purchases(session, root_namespace_id=namespace.id)
+    return any(purchase.items for purchase in owned)
+
+
+FROM_ABOVE: dict[str, Any] = {
+    "read_state": lambda session, ref, now: state_of_model(session, ref, now=now),
+    "project_namespace": lambda session, user, project_id, now: (
+        visible_project(session, user, project_id, now=now).namespace_id
+    ),
+    "follow_group": follow_group,
+    "surroundings": Surroundings(
+        follow=follow_group, watch=_watch_move, owns_purchases=_owns_purchases
+    ),
+    "held_kids": held_kids,
+}
