@@ -18,12 +18,16 @@ class Reason(StrEnum):
 
 
 class EgressRefusedError(OSError):
-    """A connection to somewhere that nothing configured, or outside the allowed networks."""
+    """A connection to somewhere that nothing configured, or outside the allowed networks.
 
-    def __init__(self, reason: Reason, sentence: str) -> None:
+    `address` is what lies outside; None when it did not come to that.
+    """
+
+    def __init__(self, reason: Reason, sentence: str, *, address: str | None = None) -> None:
         super().__init__(sentence)
         self.reason = reason
         self.sentence = sentence
+        self.address = address
 
 
 def folded_host(host: str) -> str:
@@ -81,7 +85,7 @@ class EgressPolicy:
             is_fine = False
         if not is_fine:
             sentence = f"The address {address} is outside the allowed networks."
-            raise EgressRefusedError(Reason.NETWORK, sentence)
+            raise EgressRefusedError(Reason.NETWORK, sentence, address=address)
 
     def pin(self, host: str, answers: Iterable[str]) -> tuple[str, ...]:
         """The addresses that `host` resolved to, each once: connect to these and to no others.
@@ -102,5 +106,5 @@ class EgressPolicy:
                 self.check_address(address)
             except EgressRefusedError as cause:
                 sentence = f"The address {address} of {host} is outside the allowed networks."
-                raise EgressRefusedError(Reason.NETWORK, sentence) from cause
+                raise EgressRefusedError(Reason.NETWORK, sentence, address=address) from cause
         return pinned

@@ -4,6 +4,8 @@ A POST of a `ModelCheck` to `CHECK_PATH` with a token of use `instance`; the ans
 `ModelChecked`. Only the gateway may reach model endpoints, so nobody else can try one.
 """
 
+from typing import Any
+
 import msgspec
 
 CHECK_PATH = "/v1/models/check"
@@ -25,7 +27,7 @@ WHOLE_CHECK_S = 75.0
 
 
 class ModelCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """What to try: a base URL, the model's name there, and the API key, if there is one."""
+    """What to try: a base URL, the model's name there as it is registered, and the API key."""
 
     endpoint: str
     identifier: str
@@ -36,17 +38,16 @@ class ModelCheck(msgspec.Struct, frozen=True, kw_only=True):
         return f"ModelCheck(endpoint={self.endpoint!r}, identifier={self.identifier!r})"
 
     # Tracebacks that are drawn ask for this one.
-    def __rich_repr__(self) -> tuple[tuple[str, str], ...]:
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
         """Without the key."""
-        return (("endpoint", self.endpoint), ("identifier", self.identifier))
+        return [("endpoint", self.endpoint), ("identifier", self.identifier)]
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one step; `code` is stable, "ok" for one that passed.
 
     `fix` is a sentence that says what to do. `proposes` has the fields of the registration that
-    would mend it, such as `{"endpoint": "http://10.0.0.5:8000/v1"}`; also where all is well, but
-    another way to write it is the plain one.
+    would mend it, such as `{"endpoint": "http://10.0.0.5:8000/v1"}`.
     """
 
     name: str

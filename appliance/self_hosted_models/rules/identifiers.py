@@ -1,21 +1,16 @@
 """What a model is called by its endpoint, from what an admin of the real system writes."""
 
+from gateway.contract.identifiers import served_identifier
+
+__all__ = ["problem_of_transport", "served_identifier"]
+
 # In the real system the part before the first `/` may name a client library's transport. Those of
 # clouds would be called by that library; here nothing but the model's own endpoints is.
-OUR_TRANSPORTS = ("custom_openai/", "openai/")
 CLOUD_TRANSPORTS = {
     "bedrock/": "AWS Bedrock",
     "azure/": "Azure OpenAI",
     "vertex_ai/": "Google Vertex AI",
 }
-
-
-def served_identifier(identifier: str) -> str:
-    """The name that the endpoint knows; a `/` may well be a part of it, as in `Qwen/Qwen2.5-7B`."""
-    for transport in OUR_TRANSPORTS:
-        if identifier.startswith(transport):
-            return identifier.removeprefix(transport)
-    return identifier
 
 
 def problem_of_transport(identifier: str) -> str | None:

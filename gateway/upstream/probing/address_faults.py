@@ -2,10 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
+from urllib.parse import urlsplit
 
-from gateway.contract.addresses import NEVER, Endpoint, Network
+from gateway.contract.addresses import Endpoint, Network, is_allowed
 from gateway.upstream.probing.failing import BASE_URL, ProbeFailedError, listed, where
+
+EVERYWHERE: tuple[Network, ...] = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 
 
 def invalid(url: str, reason: str) -> ProbeFailedError:
@@ -27,19 +31,20 @@ def unresolvable(host: str) -> ProbeFailedError:
 def not_allowed(host: str, address: str, networks: Sequence[Network]) -> ProbeFailedError:
     """The address is none that the gateway may connect to."""
     of_host = "" if host.strip("[]") == address else f" of {host}"
-    if any(ip_address(address.partition("%")[0]) in network for network in NEVER):
+    plain = ip_address(address.partition("%")[0])
+    if not is_allowed(plain, EVERYWHERE):
         return ProbeFailedError(
             "address_never_allowed",
             f"The address {address}{of_host} is one that no model can have: it means the machine "
             "itself, its neighbours without a router, or many machines at once.",
             fix="Give the address at which the model's server is reached in the network.",
         )
-    wider = json.dumps([str(each) for each in (*networks, ip_network(address))])
+    wider = json.dumps([str(each) for each in (*networks, ip_network(plain))])
     return ProbeFailedError(
         "address_not_allowed",
         f"The address {address}{of_host} is outside the networks that the gateway may reach.",
         fix="If that is your server, add its network to CASEMATE_ALLOWED_NETWORKS, of gateway and "
-        f"instance alike, such as {wider}, and start both again.",
+        f"instance alike, such as {wider}, and run `casemate up` again.",
     )
 
 
@@ -78,8 +83,8 @@ def untrusted(issuer: str, *, is_self_signed: bool) -> ProbeFailedError:
     return ProbeFailedError(
         "certificate_untrusted",
         f"The server's certificate is signed by {whose}, which the gateway does not trust.",
-        fix=f"Give the certificate of {issuer!r} with `casemate up --ca FILE` (for a gateway that is "
-        "run without it: CASEMATE_CA_FILE, one file with all authorities), and check again.",
+        fix=f"Give the certificate of {issuer!r} with `casemate up --ca FILE` (for a gateway that "
+        "`up` does not start: in the one file that CASEMATE_CA_FILE names), and check again.",
     )
 
 
@@ -105,24 +110,17 @@ def not_yet_valid(begins: str) -> ProbeFailedError:
 def wrong_name(endpoint: Endpoint, names: Sequence[str]) -> ProbeFailedError:
     """The certificate is somebody else's."""
     known = listed(names) or "nobody"
-    fix = "Have the server's certificate made out to the name or address in the endpoint."
-    usable = next((each for each in names if "*" not in each), None)
+    fix, proposes = "Have the server's certificate made out to the name in the endpoint.", {}
+    usable = next((each for each in names if "*" not in each and each != endpoint.host), None)
     if usable is not None:
-        host = f"[{usable}]" if ":" in usable else usable
-        url = endpoint.url.replace(f"//{where(endpoint)}", f"//{host}:{endpoint.port}", 1)
-        fix = f"Use a name that it covers in the endpoint, such as {host}, or h{fix[1:]}"
-        if url != endpoint.url:
-            return ProbeFailedError(
-                "certificate_wrong_name",
-                _covers(endpoint, known),
-                fix=fix,
-                proposes={"endpoint": url},
-            )
-    return ProbeFailedError("certificate_wrong_name", _covers(endpoint, known), fix=fix)
-
-
-def _covers(endpoint: Endpoint, known: str) -> str:
-    return f"The server's certificate is made out to {known}, not to {endpoint.host}."
+        url = _moved(endpoint, host=usable)
+        fix, proposes = f"Use {url}, or h{fix[1:]}", {"endpoint": url}
+    return ProbeFailedError(
+        "certificate_wrong_name",
+        f"The server's certificate is made out to {known}, not to {endpoint.host}.",
+        fix=fix,
+        proposes=proposes,
+    )
 
 
 def tls_failed(endpoint: Endpoint, reason: str) -> ProbeFailedError:
@@ -137,7 +135,7 @@ def tls_failed(endpoint: Endpoint, reason: str) -> ProbeFailedError:
 
 def plain_port(endpoint: Endpoint) -> ProbeFailedError:
     """TLS is spoken to a plain port."""
-    url = _with_scheme(endpoint, "http")
+    url = _moved(endpoint, scheme="http")
     return ProbeFailedError(
         "speaks_plain_http",
         f"{where(endpoint)} speaks plain HTTP, not TLS.",
@@ -148,7 +146,7 @@ def plain_port(endpoint: Endpoint) -> ProbeFailedError:
 
 def tls_port(endpoint: Endpoint) -> ProbeFailedError:
     """Plain HTTP is spoken to a TLS port."""
-    url = _with_scheme(endpoint, "https")
+    url = _moved(endpoint, scheme="https")
     return ProbeFailedError(
         "speaks_tls",
         f"{where(endpoint)} speaks TLS, not plain HTTP.",
@@ -157,5 +155,7 @@ def tls_port(endpoint: Endpoint) -> ProbeFailedError:
     )
 
 
-def _with_scheme(endpoint: Endpoint, scheme: str) -> str:
-    return f"{scheme}:{endpoint.url.partition(':')[2]}"
+def _moved(endpoint: Endpoint, *, scheme: str | None = None, host: str | None = None) -> str:
+    """The same path and port elsewhere."""
+    place = replace(endpoint, host=host or endpoint.host)
+    return f"{scheme or endpoint.scheme}://{where(place)}{urlsplit(endpoint.url).path}"

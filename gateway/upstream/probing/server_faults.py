@@ -5,6 +5,7 @@ What it says when it refuses a key is never quoted: it may repeat the key.
 
 from collections.abc import Sequence
 
+from gateway.contract.identifiers import written_identifier
 from gateway.contract.probing import FIRST_TOKEN_S
 from gateway.upstream.probing.failing import (
     BASE_URL,
@@ -43,7 +44,7 @@ def wrong_path(url: str, status: int, found: str | None) -> ProbeFailedError:
     )
 
 
-def web_page(url: str, found: str | None) -> ProbeFailedError:
+def web_page(url: str, found: str | None = None) -> ProbeFailedError:
     """A page for people."""
     fix = BASE_URL if found is None else f"Use {found}."
     return ProbeFailedError(
@@ -87,7 +88,8 @@ def wrong_identifier(
             fix = "Start it with a model, or wait until it has loaded one, and check again."
         proposes = {}
     else:
-        fix, proposes = f"Use {quoted(nearest)!r}.", {"identifier": nearest}
+        written = written_identifier(nearest)
+        fix, proposes = f"Use {quoted(written)!r}.", {"identifier": written}
     message = f"The server has no model {quoted(identifier)!r}{has}."
     return ProbeFailedError("wrong_identifier", message, fix=fix, proposes=proposes)
 
