@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
 
 import aiohttp
 import structlog
@@ -13,6 +12,7 @@ from gateway.contract.probing import (
     ANSWER,
     MODELS,
     STEP_S,
+    STEPS,
     STREAM,
     WHOLE_CHECK_S,
     Finding,
@@ -78,23 +78,21 @@ class _Check:
         self._findings: list[Finding] = []
 
     async def run(self) -> tuple[Finding, ...]:
-        steps: dict[str, Callable[[], Awaitable[Finding]]] = {
-            ADDRESS: self._check_address,
-            MODELS: self._check_models,
-            ANSWER: self._check_answer,
-            STREAM: self._check_stream,
-        }
-        name = ADDRESS
         try:
             async with asyncio.timeout(WHOLE_CHECK_S):
-                for name in steps:  # noqa: B007  # which one it came to is told below
-                    self._findings.append(await steps[name]())
+                self._findings.append(await self._check_address())
+                self._findings.append(await self._check_models())
+                self._findings.append(await self._check_answer())
+                self._findings.append(await self._check_stream())
         except ProbeFailedError as error:
-            self._findings.append(error.finding(name))
+            self._fail(error)
         except TimeoutError:
-            fault = address_faults.silent(self._endpoint, WHOLE_CHECK_S)
-            self._findings.append(fault.finding(name))
+            self._fail(address_faults.silent(self._endpoint, WHOLE_CHECK_S))
         return tuple(self._findings)
+
+    def _fail(self, error: ProbeFailedError) -> None:
+        """Enters what ended the step that comes after those that passed."""
+        self._findings.append(error.finding(STEPS[len(self._findings)]))
 
     async def _check_address(self) -> Finding:
         await self._reach.check()

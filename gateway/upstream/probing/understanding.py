@@ -1,6 +1,6 @@
 """What an answer of an OpenAI server says, read without trusting its form; no I/O."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
