@@ -1,5 +1,5 @@
 """The rows of model selection."""
 
-from appliance.model_selection.tables import choices, features, offers
+from appliance.model_selection.tables import choices, features, offers, walking, writing
 
-__all__ = ["choices", "features", "offers"]
+__all__ = ["choices", "features", "offers", "walking", "writing"]

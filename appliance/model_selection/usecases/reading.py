@@ -20,7 +20,12 @@ def read_pool(session: Session, catalog: Catalog) -> Pool:
 
 def offers(session: Session, catalog: Catalog) -> Mapping[str, Feature]:
     """What the instance says of each feature of the catalogue, in the catalogue's order."""
-    pool, settings = read_pool(session, catalog), tables.features.all_settings(session)
+    return offers_from(session, read_pool(session, catalog), catalog)
+
+
+def offers_from(session: Session, pool: Pool, catalog: Catalog) -> Mapping[str, Feature]:
+    """The same, for who has the pool."""
+    settings = tables.features.all_settings(session)
     return {name: offer_of(name, settings.get(name), pool) for name in catalog.features}
 
 

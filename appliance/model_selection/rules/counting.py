@@ -1,0 +1,76 @@
+"""Which choices of groups count, for all groups of a tree at once."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from gateway.contract.selection import Choice, Effective, Feature, effective
+
+# A model for each group.
+Models = Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A choice, and where: `ancestry` has the ids from the root's down to the group's own."""
+
+    ancestry: tuple[int, ...]
+    choice: Choice
+
+
+def counting(feature: Feature, said: Iterable[Said]) -> Models:
+    """The models of the choices that count, by group.
+
+    `said` has the choices for this feature, each after those above it.
+    """
+    # What holds below a level is what the level below that starts from: so each choice is looked
+    # at once, however deep it lies.
+    below: dict[int, Feature] = {}
+    counted: dict[int, str] = {}
+    for each in said:
+        group_id = each.ancestry[-1]
+        start = next((below[id_] for id_ in reversed(each.ancestry) if id_ in below), feature)
+        held = effective(start, ((group_id, each.choice),), may_switch=True)
+        if held.level == group_id:
+            counted[group_id] = each.choice.model
+            below[group_id] = _as_start(feature.name, held)
+    return counted
+
+
+def decides_alike(before: Feature, after: Feature) -> bool:
+    """Whether the same choices count under both, whatever they are."""
+    return (before.is_disabled, before.is_locked, before.selectable) == (
+        after.is_disabled,
+        after.is_locked,
+        after.selectable,
+    )
+
+
+def difference(
+    before: Models, after: Models, *, stored: tuple[Models, Models]
+) -> tuple[Models, Models]:
+    """The choices that count no more, and those that count now, of those that are as they were.
+
+    `stored` are all choices before and after, whether or not they count.
+    """
+    was, is_ = stored
+    same = {group_id for group_id, model in is_.items() if was.get(group_id) == model}
+    lost = {each: before[each] for each in before if each in same and each not in after}
+    found = {each: after[each] for each in after if each in same and each not in before}
+    return lost, found
+
+
+def with_new_refs(feature: Feature, renamed: Mapping[str, str]) -> Feature:
+    """What the instance said, in the refs that models have now."""
+    return Feature(
+        name=feature.name,
+        default=None if feature.default is None else renamed.get(feature.default, feature.default),
+        selectable=frozenset(renamed.get(ref, ref) for ref in feature.selectable),
+        is_disabled=feature.is_disabled,
+        is_locked=feature.is_locked,
+    )
+
+
+def _as_start(name: str, held: Effective) -> Feature:
+    return Feature(
+        name=name, default=held.model, selectable=held.selectable, is_locked=held.is_locked
+    )

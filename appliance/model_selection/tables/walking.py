@@ -1,0 +1,64 @@
+"""Reads the choices of many groups from the top of each tree downwards."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select as columns
+from sqlmodel import col, or_
+
+from appliance.model_selection.rules.counting import Said
+from appliance.model_selection.tables.choices import ChoiceRow, NarrowedModelRow
+from appliance.namespaces.rules import Namespace
+from appliance.storage.engine import Row, Session
+from gateway.contract.selection import Choice
+
+
+def said_of(
+    session: Session, features: Collection[str], *, tree: Namespace | None
+) -> Mapping[str, Sequence[Said]]:
+    """The choices for some features, each after those above it; two queries.
+
+    With `tree` only those of that group, of those below it and of those above it.
+    """
+    # The foreign key binds the two tables; there is no other door to another concept's rows.
+    groups = Row.metadata.tables["namespaces"]
+    is_asked: list[Any] = [col(ChoiceRow.feature).in_(features)]
+    if tree is not None:
+        within = f"/{'/'.join(map(str, tree.ancestry))}/"
+        is_above = groups.c.id.in_(tree.ancestry)
+        is_asked.append(or_(is_above, groups.c.ancestry.startswith(within)))
+    query = (
+        columns(
+            col(ChoiceRow.id),
+            col(ChoiceRow.feature),
+            groups.c.ancestry,
+            col(ChoiceRow.model_ref),
+            col(ChoiceRow.is_locked),
+            col(ChoiceRow.allows_all),
+        )
+        .join(groups, groups.c.id == col(ChoiceRow.namespace_id))
+        .where(*is_asked)
+        .order_by(groups.c.depth, groups.c.id)
+    )
+    narrowed = _narrowed(session, is_asked)
+    found: dict[str, list[Said]] = {feature: [] for feature in features}
+    for number, feature, ancestry, model, is_locked, allows_all in session.execute(query):
+        narrowed_to = None if allows_all else frozenset(narrowed[number])
+        chain = tuple(map(int, ancestry.strip("/").split("/")))
+        found[feature].append(Said(chain, Choice(feature, model, is_locked, narrowed_to)))
+    return found
+
+
+def _narrowed(session: Session, is_asked: Sequence[Any]) -> dict[int, set[str]]:
+    groups = Row.metadata.tables["namespaces"]
+    query = (
+        columns(col(NarrowedModelRow.choice_id), col(NarrowedModelRow.ref))
+        .join(ChoiceRow, col(ChoiceRow.id) == col(NarrowedModelRow.choice_id))
+        .join(groups, groups.c.id == col(ChoiceRow.namespace_id))
+        .where(*is_asked)
+    )
+    narrowed: dict[int, set[str]] = defaultdict(set)
+    for choice_id, ref in session.execute(query):
+        narrowed[choice_id].add(ref)
+    return narrowed
