@@ -10,7 +10,9 @@ from appliance.namespaces.rules import (
     Membership,
     Visibility,
     check_expiry,
+    check_full_path,
     check_level,
+    check_move,
     check_names,
     check_place,
     check_visibility,
@@ -18,6 +20,7 @@ from appliance.namespaces.rules import (
     full_path,
     is_visible,
     parse_reference,
+    shift,
 )
 from tests.appliance.namespaces.builders import a_namespace
 from tests.instance_builders import NOW, a_user
@@ -144,3 +147,35 @@ def test_a_role_reaches_or_is_named() -> None:
 )
 def test_a_group_is_named_by_number_or_path(text: str, named: int | str) -> None:
     assert parse_reference(text) == named
+
+
+def test_a_group_is_not_moved_to_where_it_is_or_into_itself() -> None:
+    group = a_namespace(id=5, parent_id=4, ancestry=(4, 5), depth=2)
+    check_move(group, None, levels=MAX_DEPTH)
+    check_move(group, a_namespace(id=6, ancestry=(6,)), levels=MAX_DEPTH - 1)
+    for parent in (a_namespace(), group, a_namespace(id=7, ancestry=(4, 5, 7))):
+        with pytest.raises(InvalidFieldsError, match="group_id"):
+            check_move(group, parent, levels=1)
+    with pytest.raises(InvalidFieldsError, match="nested"):
+        check_move(group, a_namespace(id=6, ancestry=(6,)), levels=MAX_DEPTH)
+
+
+def test_a_group_is_not_moved_to_where_more_people_would_see_it() -> None:
+    group = a_namespace(visibility="internal")
+    check_move(group, a_namespace(id=6, ancestry=(6,), visibility="internal"), levels=1)
+    with pytest.raises(InvalidFieldsError, match="wider"):
+        check_move(group, a_namespace(id=6, ancestry=(6,)), levels=1)
+
+
+def test_the_longest_address_has_an_end() -> None:
+    check_full_path(2000)
+    with pytest.raises(InvalidFieldsError, match="too long"):
+        check_full_path(2001)
+
+
+def test_a_move_is_left_and_joined_by_those_above() -> None:
+    before = a_namespace(id=5, root_id=1, ancestry=(1, 2, 5))
+    within = shift(before, a_namespace(id=5, root_id=1, ancestry=(1, 3, 5)))
+    assert (within.left, within.joined, within.is_to_another_tree) == ({2}, {3}, False)
+    away = shift(before, a_namespace(id=5, root_id=5, ancestry=(5,)))
+    assert (away.left, away.joined, away.is_to_another_tree) == ({1, 2}, frozenset(), True)

@@ -3,6 +3,8 @@ from typing import Any
 import pytest
 
 from tests.appliance.conftest import Server
+from tests.graphql_asker import Asker
+from tests.licence_builders import a_line
 
 PATH = "/api/v4/groups"
 
@@ -113,3 +115,40 @@ async def test_who_may_do_what_with_groups(server: Server) -> None:
         body = {"name": "x", "path": "x"}
         answer = await server.ask(method, path, pat=pat, json=body)
         assert answer.status_code == status, (method, path)
+
+
+async def test_a_group_is_transferred_with_what_lies_in_it(server: Server) -> None:
+    lab, forge = await _group(server, "lab"), await _group(server, "forge")
+    team = await _group(server, "team", parent_id=lab["id"])
+    project = {"name": "p", "path": "p", "namespace_id": team["id"]}
+    made = (await server.ask("POST", "/api/v4/projects", json=project)).json()
+    path = f"{PATH}/lab%2Fteam/transfer"
+    moved = await server.ask("POST", path, json={"group_id": forge["id"]})
+    assert (moved.status_code, moved.json()["full_path"]) == (201, "forge/team")
+    assert moved.json()["parent_id"] == forge["id"]
+    found = (await server.ask("GET", f"/api/v4/projects/{made['id']}")).json()
+    assert found["path_with_namespace"] == "forge/team/p"
+    top = await server.ask("POST", f"{PATH}/{team['id']}/transfer", json={})
+    assert (top.status_code, top.json()["parent_id"]) == (201, None)
+
+
+async def test_a_group_is_not_transferred_to_where_a_project_is(server: Server) -> None:
+    lab, forge = await _group(server, "lab"), await _group(server, "forge")
+    await server.ask(
+        "POST", "/api/v4/projects", json={"name": "x", "path": "x", "namespace_id": forge["id"]}
+    )
+    team = await _group(server, "x", parent_id=lab["id"])
+    refused = await server.ask(
+        "POST", f"{PATH}/{team['id']}/transfer", json={"group_id": forge["id"]}
+    )
+    assert (refused.status_code, refused.json()["code"]) == (409, "already_taken")
+    assert (await server.ask("GET", f"{PATH}/lab%2Fx")).status_code == 200
+
+
+async def test_a_root_that_owns_purchases_is_not_transferred(server: Server, asker: Asker) -> None:
+    lab, forge = await _group(server, "lab"), await _group(server, "forge")
+    asker.buy(a_line(namespace="lab"))
+    refused = await server.ask(
+        "POST", f"{PATH}/{lab['id']}/transfer", json={"group_id": forge["id"]}
+    )
+    assert (refused.status_code, refused.json()["code"]) == (409, "group_owns_purchases")
