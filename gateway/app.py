@@ -25,6 +25,7 @@ from gateway.edge.admission import Admission
 from gateway.edge.background import repeat
 from gateway.edge.callers import Callers
 from gateway.edge.challenge import challenge, prover
+from gateway.edge.choosing import Chooser
 from gateway.edge.code import CodeSurface
 from gateway.edge.followers import Followers
 from gateway.edge.gate import Gate
@@ -46,6 +47,7 @@ from gateway.issuer.spool.spool import Spool
 from gateway.issuer.tokens.issuers import Issuers, Surroundings, open_issuers, read_issuer_files
 from gateway.issuer.tokens.key_sets import KeySet, Times
 from gateway.policy.routes import check_coverage
+from gateway.policy.selections import Selections
 from gateway.settings import Settings
 from gateway.upstream.client import Client
 from gateway.upstream.egress import EgressGuard, open_session
@@ -144,9 +146,16 @@ class Gateway:
             store = SnapshotStore(settings.state_folder, self._identity)
             issuers = self._believe(stack, session, store=store, revocations=revocations)
             admission = Admission(issuers)
+            selections = Selections()
+            chooser = Chooser(
+                endpoints,
+                selections,
+                catalog=load_catalog(),
+                is_of_instance=admission.is_of_instance,
+            )
             gate = Gate(
                 admission,
-                catalog=load_catalog(),
+                chooser=chooser,
                 on_decision=spool.decide,
                 clock=self._clock,
                 is_deaf=self._is_deaf,
@@ -160,6 +169,7 @@ class Gateway:
                     verifier=issuers.verifier,
                     gate=gate,
                     running=running,
+                    selections=selections,
                     revocations=revocations,
                 )
                 self._follow(stack, session, pin=self._pin, store=store, followers=followers)
@@ -167,7 +177,7 @@ class Gateway:
                 self._ship(stack, session, pin=self._pin, spool=spool)
             self.surface = OpenAISurface(
                 gate=gate,
-                endpoints=endpoints,
+                chooser=chooser,
                 relay=Relay(
                     Forwarder(client),
                     self._metrics,

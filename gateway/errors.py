@@ -91,7 +91,11 @@ class ModelNotSelectableError(ForbiddenError):
     """There is such a model, but not for this feature in the token's group."""
 
     code = Code.MODEL_NOT_SELECTABLE
-    message = "This model may not be named for this feature."
+
+    def __init__(self, *, model: str, provider: str, message: str, reason: str) -> None:
+        self.model = model
+        self.provider = provider
+        super().__init__(message=message, reason=reason, param="model")
 
 
 class AddressNotAllowedError(ForbiddenError):

@@ -8,6 +8,7 @@ from gateway.issuer.feed.feed import News
 from gateway.issuer.feed.revocations import Revocations
 from gateway.issuer.tokens.key_sets import KeySet
 from gateway.issuer.tokens.verifier import TokenVerifier
+from gateway.policy.selections import Selections
 from gateway.upstream.endpoints import Endpoints
 
 
@@ -20,6 +21,7 @@ class Followers:
     verifier: TokenVerifier
     gate: Gate
     running: Running
+    selections: Selections
     revocations: Revocations
 
     def hear(self, news: News, *, now: float) -> None:
@@ -35,5 +37,8 @@ class Followers:
             self.verifier.accept_issuers(news.issuers)
         if news.switched_off is not None:
             self.gate.switch_off(news.switched_off)
+            self.selections.switch_off(news.switched_off)
+        if news.selections is not None:
+            self.selections.replace(news.selections.features, news.selections.groups)
         if news.models is not None:
             self.endpoints.replace(news.models)

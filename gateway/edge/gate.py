@@ -3,19 +3,19 @@
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 
-from gateway.contract.catalog import Catalog
 from gateway.contract.claims import Claims
 from gateway.contract.events import Decision
 from gateway.contract.feed import SwitchedOff
 from gateway.contract.peers import is_let_in
 from gateway.edge.admission import Admission
 from gateway.edge.callers import Callers
+from gateway.edge.choosing import Chooser
 from gateway.edge.exchange import Exchange
 from gateway.errors import (
     AddressNotAllowedError,
     ForbiddenError,
     IdentityUnavailableError,
-    ModelNotFoundError,
+    ModelNotSelectableError,
     NamespaceNotGrantedError,
 )
 from gateway.policy.decisions import DecisionBook, Refusal
@@ -38,6 +38,11 @@ DEAF = (
 class Gate:
     """Asks the policy, and gives each refusal the id of its decision.
 
+    A call of a model is asked for its token, the groups that its headers name, its scope (also:
+    switched off for everyone), its feature (its group known? enabled? a model assigned, if none is
+    named?), its model (is there one? selectable? entitled? open to the address?), in this order,
+    and last whether revocations may have been missed. The first that fails is the answer.
+
     `on_decision` hears of each decision once; `clock` gives seconds since the epoch. No model is
     called while `is_deaf` says that revocations may have been missed.
     """
@@ -46,7 +51,7 @@ class Gate:
         self,
         admission: Admission,
         *,
-        catalog: Catalog,
+        chooser: Chooser,
         on_decision: Callable[[Decision], None],
         clock: Callable[[], float],
         is_deaf: Callable[[], bool],
@@ -58,10 +63,11 @@ class Gate:
         self._is_deaf = is_deaf
         self._callers = callers
         self._book = DecisionBook(secrets.token_bytes)
-        self._features = catalog.features_by_unit_primitive()
+        self._chooser = chooser
+        catalog = chooser.catalog
         self._titles = {
             unit_primitive: catalog.features[feature].title
-            for unit_primitive, feature in self._features.items()
+            for unit_primitive, feature in chooser.features.items()
         }
         self._providers = {name: each.title for name, each in catalog.providers.items()}
         self._switched_off: dict[str, str] = {}
@@ -72,7 +78,7 @@ class Gate:
 
     def feature_of(self, unit_primitive: str) -> str:
         """The feature that a unit primitive belongs to; empty if there is none."""
-        return self._features.get(unit_primitive, "")
+        return self._chooser.features.get(unit_primitive, "")
 
     def is_of_instance(self, claims: Claims) -> bool:
         """Whether the pinned instance made them, so that what it feeds is for their bearer."""
@@ -95,7 +101,7 @@ class Gate:
             permit_issuer(policy, kind)
             # A GitLab's tokens are for no group, and its headers tell of groups of its own.
             if kind == "casemate":
-                permit_namespace(claims, headers)
+                permit_namespace(claims, headers, ancestry_of=self._chooser.ancestry_of)
         except ForbiddenError as error:
             self._decide(error, claims, unit_primitive)
             raise
@@ -107,28 +113,23 @@ class Gate:
         return not allowed or is_let_in(self._callers.address_of(claims, exchange), allowed)
 
     def permit(
-        self,
-        claims: Claims,
-        unit_primitive: str,
-        upstream: Upstream | None,
-        *,
-        exchange: Exchange,
+        self, claims: Claims, unit_primitive: str, model: str, *, exchange: Exchange
     ) -> Upstream:
-        """The upstream, if there is one and the caller may use it for this.
+        """The upstream that a call gets which names this model, if the caller may use it for this.
 
         Raises:
             FeatureNotGrantedError: the token lacks the scope.
-            ModelNotFoundError: there is none.
             ProviderNotEntitledError: the token lacks the provider.
             AddressNotAllowedError: the allow-list has not the address that the request comes from.
             IdentityUnavailableError: revocations may have been missed.
+            GatewayError: as `Chooser.choose`.
         """
+        upstream = None
         try:
             permit_feature(
                 claims, unit_primitive, titles=self._titles, switched_off=self._switched_off
             )
-            if upstream is None:
-                raise ModelNotFoundError(param="model")
+            upstream = self._chooser.choose(claims, unit_primitive, model)
             permit_provider(claims, upstream.provider, titles=self._providers)
             if upstream.allowed_networks:
                 address = self._callers.address_of(claims, exchange)
@@ -151,14 +152,17 @@ class Gate:
         namespace_id = claims.ns
         if isinstance(error, NamespaceNotGrantedError):
             namespace_id = error.namespace_id
+        provider, model = (upstream.provider, upstream.ref) if upstream else (None, None)
+        if isinstance(error, ModelNotSelectableError):
+            provider, model = error.provider, error.model
         refusal = Refusal(
             issuer=claims.iss,
             subject=claims.sub,
             code=error.code,
             unit_primitive=unit_primitive,
             namespace_id=namespace_id,
-            provider=upstream.provider if upstream else None,
-            model=upstream.ref if upstream else None,
+            provider=provider,
+            model=model,
             address=error.address if isinstance(error, AddressNotAllowedError) else None,
         )
         decision, is_new = self._book.enter(refusal, now=self._clock())

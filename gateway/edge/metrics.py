@@ -128,6 +128,9 @@ class FeedCounts(Collector):
         yield GaugeMetricFamily(name + "sequence", "Grows with each change", sequence)
         yield GaugeMetricFamily(name + "age_seconds", "Since something was heard", feed.age_s)
         yield CounterMetricFamily(name + "refused", "Documents not taken over", feed.refused)
+        yield GaugeMetricFamily(name + "features", "Features it speaks of", feed.features_known)
+        yield GaugeMetricFamily(name + "groups", "Groups it tells of", feed.groups_known)
+        yield GaugeMetricFamily(name + "kept_bytes", "Kept for a restart", feed.kept_bytes)
         yield GaugeMetricFamily(
             PREFIX + "clock_skew_seconds", "How far we are ahead of it", feed.clock_skew_s
         )

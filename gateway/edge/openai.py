@@ -1,7 +1,7 @@
 """OpenAI's surface: models, chat completions and completions, whole and streamed."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -10,6 +10,7 @@ from litestar.types import Receive, Scope, Send
 from gateway.contract import headers
 from gateway.contract.claims import Claims
 from gateway.edge.boundary import Boundary
+from gateway.edge.choosing import NOT_NAMED, Chooser
 from gateway.edge.exchange import Exchange
 from gateway.edge.gate import Gate
 from gateway.edge.metrics import Metrics
@@ -24,7 +25,6 @@ from gateway.errors import (
 )
 from gateway.policy.permits import required_unit_primitive
 from gateway.policy.routes import ROUTES
-from gateway.upstream.endpoints import Endpoints
 from gateway.upstream.models import Upstream
 
 MODELS = "/v1/models"
@@ -69,7 +69,10 @@ _flag = msgspec.json.Decoder(bool | None)
 
 @dataclass(slots=True, kw_only=True)
 class Question:
-    """What the gateway understood of a request body; `members` are as the client wrote them."""
+    """What the gateway understood of a request body; `members` are as the client wrote them.
+
+    `model` is empty if none is named.
+    """
 
     model: str
     members: dict[str, msgspec.Raw]
@@ -94,10 +97,9 @@ def parse_question(path: str, body: bytes) -> Question:
         message = f"{name!r} is missing or of the wrong type."
         raise InvalidRequestError(message=message, param=name) from cause
     try:
-        model = _text.decode(members.get("model", b""))
+        model = _text.decode(members.get("model", b'""'))
     except (msgspec.DecodeError, UnicodeDecodeError) as cause:
-        message = "'model' is missing or is not a string."
-        raise InvalidRequestError(message=message, param="model") from cause
+        raise InvalidRequestError(message=NOT_NAMED, param="model") from cause
     stream = _boolean(members, "stream")
     wants_usage = True
     if stream:
@@ -146,13 +148,13 @@ class OpenAISurface:
         self,
         *,
         gate: Gate,
-        endpoints: Endpoints,
+        chooser: Chooser,
         relay: Relay,
         metrics: Metrics,
         max_body_bytes: int,
     ) -> None:
         self._gate = gate
-        self._endpoints = endpoints
+        self._chooser = chooser
         self._relay = relay
         self._boundary = Boundary(metrics, error_body)
         self._max_body_bytes = max_body_bytes
@@ -177,26 +179,23 @@ class OpenAISurface:
         route = MODELS if path == MODELS else MODEL
         claims = await self._gate.admit(exchange.headers, ROUTES["GET", route], "")
         if path == MODELS:
-            await exchange.answer(200, self._list(claims, exchange))
+            listed = {"object": "list", "data": self._entries(claims, exchange)}
+            await exchange.answer(200, msgspec.json.encode(listed))
         else:
-            upstream = self._find(claims, path.removeprefix(MODELS + "/"))
-            if upstream is None or not self._is_visible(claims, exchange, upstream):
+            entries = self._entries(claims, exchange, ref=path.removeprefix(MODELS + "/"))
+            if not entries:
                 raise ModelNotFoundError(param="model")
-            await exchange.answer(200, msgspec.json.encode(_entry(upstream)))
+            await exchange.answer(200, msgspec.json.encode(entries[0]))
 
-    def _list(self, claims: Claims, exchange: Exchange) -> bytes:
-        own_only = not self._gate.is_of_instance(claims)
-        offered = self._endpoints.everything(own_only=own_only)
-        visible = [each for each in offered if self._is_visible(claims, exchange, each)]
-        return msgspec.json.encode({"object": "list", "data": [_entry(each) for each in visible]})
-
-    def _find(self, claims: Claims, ref: str) -> Upstream | None:
-        # What an instance feeds is for the bearers of its own tokens.
-        return self._endpoints.find(ref, own_only=not self._gate.is_of_instance(claims))
-
-    def _is_visible(self, claims: Claims, exchange: Exchange, upstream: Upstream) -> bool:
-        is_entitled = upstream.provider in claims.providers
-        return is_entitled and self._gate.lets_in(claims, exchange, upstream)
+    def _entries(
+        self, claims: Claims, exchange: Exchange, *, ref: str | None = None
+    ) -> list[dict[str, object]]:
+        return [
+            _entry(upstream, features)
+            for upstream, features in self._chooser.offered(claims, ref=ref)
+            if upstream.provider in claims.providers
+            and self._gate.lets_in(claims, exchange, upstream)
+        ]
 
     async def _permit(self, exchange: Exchange, started: float) -> Call:
         if exchange.method != "POST":
@@ -210,8 +209,7 @@ class OpenAISurface:
             raise UnsupportedMediaTypeError
         body = await exchange.read_body(limit_bytes=self._max_body_bytes)
         question = parse_question(exchange.path, body)
-        upstream = self._find(claims, question.model)
-        upstream = self._gate.permit(claims, unit_primitive, upstream, exchange=exchange)
+        upstream = self._gate.permit(claims, unit_primitive, question.model, exchange=exchange)
         question.members["model"] = msgspec.Raw(msgspec.json.encode(upstream.identifier))
         return Call(
             route=exchange.path,
@@ -227,5 +225,6 @@ class OpenAISurface:
         )
 
 
-def _entry(upstream: Upstream) -> dict[str, object]:
-    return {"id": upstream.ref, "object": "model", "created": 0, "owned_by": upstream.provider}
+def _entry(upstream: Upstream, features: Sequence[str] | None) -> dict[str, object]:
+    entry = {"id": upstream.ref, "object": "model", "created": 0, "owned_by": upstream.provider}
+    return entry if features is None else {**entry, "features": features}

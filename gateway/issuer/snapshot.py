@@ -1,6 +1,7 @@
 """State that outlives the process, sealed on disk: the last good feed and key set."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import structlog
@@ -18,14 +19,19 @@ class SnapshotStore:
     def __init__(self, folder: Path, identity: Identity) -> None:
         self._folder = folder
         self._identity = identity
+        # One whose waiter was cancelled goes on in its thread: the next must not meet it.
+        self._writing = threading.Lock()
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.sealed"
 
     async def save(self, name: str, content: bytes) -> None:
         """Replaces the blob; a crash leaves the old one."""
-        sealed = self._identity.seal_state(name, content)
-        await asyncio.to_thread(write_private, self._path(name), sealed)
+        await asyncio.to_thread(self._write, name, content)
+
+    def _write(self, name: str, content: bytes) -> None:
+        with self._writing:
+            write_private(self._path(name), self._identity.seal_state(name, content))
 
     def load(self, name: str) -> bytes | None:
         """The blob, or None when there is none that opens; meant for the start."""

@@ -1,7 +1,7 @@
 """The questions of every model call: of its group, its feature, its provider, its address."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 
 from gateway.contract import headers
@@ -29,6 +29,10 @@ _NO_TITLES: Mapping[str, str] = MappingProxyType({})
 _NONE_OFF: Mapping[str, str] = MappingProxyType({})
 
 
+def _nothing_above(_: Claims) -> Collection[int]:
+    return ()
+
+
 def required_unit_primitive(policy: RoutePolicy, named: bytes | None) -> str:
     """The unit primitive that a request needs; `named` is the header that may choose another.
 
@@ -50,14 +54,25 @@ def permit_issuer(policy: RoutePolicy, kind: Kind) -> None:
         raise IssuerNotPermittedError(reason=f"a token of kind {kind}")
 
 
-def permit_namespace(claims: Claims, request_headers: Mapping[bytes, bytes]) -> None:
-    """Passes when every group that the headers name is the token's, or the top of its tree.
+def permit_namespace(
+    claims: Claims,
+    request_headers: Mapping[bytes, bytes],
+    *,
+    ancestry_of: Callable[[Claims], Collection[int]] = _nothing_above,
+) -> None:
+    """Passes when every group that the headers name is the token's, or above it.
+
+    `ancestry_of` tells the token's group and all above it, as far as that is known; the top of its
+    tree is in the token as well.
 
     Raises:
         NamespaceNotGrantedError: one is not, or is no id, or the token is for no group at all.
     """
     if named := request_headers.get(_NAMESPACE_ID):
-        _permit_id(named, (claims.ns, claims.root_ns))
+        granted: Collection[int | None] = (claims.ns, claims.root_ns)
+        if not _is_among(named, granted):
+            granted = ancestry_of(claims)
+        _permit_id(named, granted)
     if named := request_headers.get(_ROOT_NAMESPACE_ID):
         _permit_id(named, (claims.root_ns,))
     if named := request_headers.get(_ENABLED_BY):
@@ -65,9 +80,13 @@ def permit_namespace(claims: Claims, request_headers: Mapping[bytes, bytes]) -> 
             _permit_id(each.strip(), (claims.root_ns,))
 
 
-def _permit_id(named: bytes, granted: tuple[int | None, ...]) -> None:
+def _is_among(named: bytes, granted: Collection[int | None]) -> bool:
     # Compared as text: of all ways to write a number only the plain one is an id.
-    if not any(each is not None and named == b"%d" % each for each in granted):
+    return any(each is not None and named == b"%d" % each for each in granted)
+
+
+def _permit_id(named: bytes, granted: Collection[int | None]) -> None:
+    if not _is_among(named, granted):
         number = int(named) if _ID.fullmatch(named) else 0
         is_id = 0 < number <= MAX_NAMESPACE_ID
         what = f"group {number}" if is_id else "the group that the request's headers name"

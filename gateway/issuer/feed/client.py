@@ -11,9 +11,9 @@ import aiohttp
 import structlog
 
 from gateway.contract.claims import LEEWAY_S
-from gateway.contract.feed import FEED_PATH, SILENCE_S, STREAM_PATH, FeedDocument
+from gateway.contract.feed import FEED_PATH, SILENCE_S, STREAM_PATH
 from gateway.errors import FeedRefusedError
-from gateway.issuer.feed.feed import Feed
+from gateway.issuer.feed.feed import Feed, Told
 from gateway.issuer.feed.state import Course
 from gateway.issuer.fetching import SUCCESS, TooLargeError, lines, read_limited
 from gateway.issuer.identity import Identity
@@ -164,7 +164,7 @@ class FeedClient:
                 self._etag = answer.headers.get("ETag")
         self._heal()
 
-    async def _read(self, line: bytes) -> FeedDocument:
+    async def _read(self, line: bytes) -> Told:
         if len(line) < LARGE_BYTES:
             return self._feed.read(line)
         return await asyncio.to_thread(self._feed.read, line)

@@ -1,5 +1,6 @@
 """This gateway's copy of what the instance feeds: checked, merged, kept across restarts."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -8,15 +9,23 @@ import structlog
 
 from gateway.contract import feed
 from gateway.contract.feed import FeedDocument, FeedKey, FeedModel, SignedFeed, SwitchedOff
+from gateway.contract.selection import Choice, Feature, Group
 from gateway.errors import FeedRefusedError
+from gateway.issuer.feed.groups import Groups
+from gateway.issuer.feed.keeping import SNAPSHOT, Kept, Ledger
 from gateway.issuer.feed.known_models import UNDERSTOOD, KnownModel, open_models
 from gateway.issuer.feed.revocations import Revocations
-from gateway.issuer.feed.state import Course, is_heartbeat, merged, read_feed
+from gateway.issuer.feed.state import (
+    Course,
+    is_heartbeat,
+    merged,
+    read_feed,
+    speaks_of_selections,
+)
 from gateway.issuer.identity import Identity
 from gateway.issuer.pins import Pin
 from gateway.issuer.snapshot import SnapshotStore
 
-SNAPSHOT = "feed"
 SWEEP_EVERY_S = 60.0
 
 # Everything of a document that this release reads. What was kept by one that read less lacks the
@@ -26,21 +35,31 @@ _READS = (
     *FeedModel.__struct_fields__,
     *feed.Revocations.__struct_fields__,
     *SwitchedOff.__struct_fields__,
+    *Feature.__struct_fields__,
+    *Choice.__struct_fields__,
+    *Group.__struct_fields__,
 )
 
 log = structlog.get_logger()
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """What outlives the process; the release that kept it read `reads` of a document.
-
-    It understood `understood` of what the document requires.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A document that was read; `groups` are those of a document of everything, joined."""
 
     document: FeedDocument
-    revocations: feed.Revocations
-    reads: tuple[str, ...]
-    understood: tuple[str, ...]
+    groups: Groups | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSelections:
+    """All that is known of what to choose and of what is chosen.
+
+    `features` None: nothing, the instance is a release older. `groups` are the feed's own.
+    """
+
+    features: tuple[Feature, ...] | None
+    groups: Groups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +75,7 @@ class News:
     issuers: tuple[str, ...] | None
     switched_off: tuple[SwitchedOff, ...] | None
     revocations: feed.Revocations | None
+    selections: KnownSelections | None
     confirms_keys: bool
 
 
@@ -82,10 +102,14 @@ class Feed:
         self._clock = clock
         self._on_news = on_news
         self._known: FeedDocument | None = None
+        self._groups = Groups()
+        self._ledger = Ledger(store, clock=clock)
         self._understood = UNDERSTOOD
+        self._opened_for: tuple[str, ...] = ()
         self._is_whole = False
         self._is_dirty = False
         self._failed_to_keep = False
+        self._kept_bytes = 0
         self._heard_at = float("-inf")
         self._swept_at = float("-inf")
         self.is_connected = False
@@ -111,6 +135,21 @@ class Feed:
         return self.number if self._is_whole else None
 
     @property
+    def groups_known(self) -> int:
+        """How many groups the instance tells of."""
+        return len(self._groups)
+
+    @property
+    def features_known(self) -> int:
+        """Of how many features the instance says something."""
+        return len(self._known.features or ()) if self._known else 0
+
+    @property
+    def kept_bytes(self) -> int:
+        """How much of it is kept for a restart, before it is sealed."""
+        return self._kept_bytes + self._ledger.stock_bytes
+
+    @property
     def age_s(self) -> float:
         """For how long nothing was heard; infinite before the first document of this process."""
         # A clock that was set back must not make an old word a fresh one.
@@ -123,10 +162,12 @@ class Feed:
             return
         try:
             kept = self._read_kept(stored)
+            self._groups = self._ledger.restore(kept.groups)
         except (msgspec.DecodeError, FeedRefusedError) as error:
             log.warning("stored_feed_refused", reason=str(error))
             return
         self._known = kept.document
+        self._kept_bytes = len(stored)
         self._understood = UNDERSTOOD.intersection(kept.understood)
         self._revocations.apply(kept.revocations, is_snapshot=True)
         self._hand_on(kept.document, kept.revocations, is_fresh=False)
@@ -150,7 +191,7 @@ class Feed:
             raise FeedRefusedError(reason="it is of another instance")
         return kept
 
-    def read(self, line: bytes) -> FeedDocument:
+    def read(self, line: bytes) -> Told:
         """The document in a line, if it is our instance's and for us; may run in any thread.
 
         Raises:
@@ -158,20 +199,24 @@ class Feed:
         """
         try:
             signed = msgspec.json.decode(line, type=SignedFeed)
-            return read_feed(signed, pin=self._pin, gateway_id=self._identity.gateway_id)
+            document = read_feed(signed, pin=self._pin, gateway_id=self._identity.gateway_id)
         except msgspec.DecodeError as cause:
             self.refused += 1
             raise FeedRefusedError(reason=f"the feed is not JSON: {cause}") from cause
         except FeedRefusedError:
             self.refused += 1
             raise
+        return Told(
+            document=document, groups=Groups(document.groups) if document.since is None else None
+        )
 
-    def take(self, document: FeedDocument, *, course: Course | None = None) -> None:
+    def take(self, told: Told, *, course: Course | None = None) -> None:
         """Takes over one document; `course` is that of the stream it came in.
 
         Raises:
             FeedRefusedError: it cannot be; everything stays as it was.
         """
+        document = told.document
         try:
             _check_order(document, course)
             known = merged(self._known, document)
@@ -183,6 +228,7 @@ class Feed:
             self._understood = UNDERSTOOD
         self._is_whole = False
         self._known = known
+        self._take_groups(told)
         self._revocations.apply(document.revocations, is_snapshot=is_snapshot)
         self.confirm()
         if document.clock_ms:
@@ -193,6 +239,16 @@ class Feed:
         if not is_heartbeat(document):
             self._is_dirty = True
             log.info("feed_taken_over", epoch=document.epoch, sequence=document.sequence)
+
+    def _take_groups(self, told: Told) -> None:
+        changed, removed = told.document.groups, told.document.removed_groups
+        if told.groups is not None:
+            self._groups = told.groups
+            self._ledger.start_over(told.groups)
+        else:
+            self._groups.remove(removed)
+            self._groups.put(changed)
+            self._ledger.note(changed, removed)
 
     def confirm(self) -> None:
         """The instance says that nothing has changed."""
@@ -208,9 +264,11 @@ class Feed:
         known = self._known
         assert known is not None  # noqa: S101  # set by the callers
         is_snapshot = document.since is None
-        is_of_models = document.models or document.removed_models or document.requires
+        is_of_models = document.models or document.removed_models
         opened = None
-        if is_snapshot or is_of_models:
+        # Each API key that is opened costs as much as everything else of a change.
+        if is_snapshot or is_of_models or known.requires != self._opened_for:
+            self._opened_for = known.requires
             opened = open_models(
                 known.models,
                 self._identity,
@@ -221,12 +279,16 @@ class Feed:
         if issuers and not is_fresh:
             # The pin may be newer than what was kept: the instance goes by another name by now.
             issuers = tuple(dict.fromkeys((self._pin.issuer, *issuers)))
+        selections = None
+        if is_snapshot or speaks_of_selections(document):
+            selections = KnownSelections(features=known.features, groups=self._groups)
         news = News(
             models=opened,
             keys=document.keys if is_fresh else None,
             issuers=issuers,
             switched_off=known.switched_off or () if is_snapshot else document.switched_off,
             revocations=revocations,
+            selections=selections,
             confirms_keys=is_fresh and known.keys is not None,
         )
         self._on_news(news)
@@ -237,25 +299,38 @@ class Feed:
         if abs(now - self._swept_at) >= SWEEP_EVERY_S:
             self._revocations.sweep(now)
             self._swept_at = now
-        if not self._is_dirty or self._known is None:
+        if not self._is_dirty:
             return
-        kept = Kept(
-            document=self._known,
-            revocations=self._revocations.kept(),
-            reads=_READS,
-            understood=tuple(self._understood),
-        )
-        # Before the write: what changes during it is for the next one.
-        self._is_dirty = False
         try:
-            await self._store.save(SNAPSHOT, msgspec.json.encode(kept))
+            await self._ledger.restock_if_due()
+            await self._save()
         except OSError as error:
-            self._is_dirty = True
             if not self._failed_to_keep:
                 log.error("feed_not_kept", reason=str(error))  # noqa: TRY400  # the trace says no more
             self._failed_to_keep = True
         else:
             self._failed_to_keep = False
+
+    async def _save(self) -> None:
+        assert self._known is not None  # noqa: S101  # what is dirty is known
+        # All of it at one moment, before the next wait.
+        kept = Kept(
+            document=self._known,
+            revocations=self._revocations.kept(),
+            reads=_READS,
+            understood=tuple(self._understood),
+            groups=self._ledger.now(),
+        )
+        # Before the write: what changes during it is for the next one.
+        self._is_dirty = False
+        try:
+            content = await asyncio.to_thread(msgspec.json.encode, kept)
+            await self._store.save(SNAPSHOT, content)
+        except BaseException:
+            self._is_dirty = True
+            raise
+        self._ledger.kept(kept.groups)
+        self._kept_bytes = len(content)
 
 
 def _check_order(document: FeedDocument, course: Course | None) -> None:

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 import structlog
 
 from gateway.contract.addresses import Network
-from gateway.contract.feed import ALLOWED_NETWORKS, FeedModel
+from gateway.contract.feed import ALLOWED_NETWORKS, SELECTIONS, FeedModel
 from gateway.contract.peers import parse_network
 from gateway.errors import StateError
 from gateway.issuer.identity import Identity
 
 # What this release understands of `requires`; anything else there means "refuse".
-UNDERSTOOD = frozenset({ALLOWED_NETWORKS})
+UNDERSTOOD = frozenset({ALLOWED_NETWORKS, SELECTIONS})
 
 log = structlog.get_logger()
 

@@ -30,7 +30,7 @@ def read_feed(signed: SignedFeed, *, pin: Pin, gateway_id: str) -> FeedDocument:
 
 
 def merged(known: FeedDocument | None, fresh: FeedDocument) -> FeedDocument:
-    """All that is known with `fresh`, as a snapshot; revocations are kept elsewhere.
+    """All that is known with `fresh`, as a snapshot; revocations and groups are kept elsewhere.
 
     Raises:
         FeedRefusedError: it is older than what is known, or changes something that is not known.
@@ -43,6 +43,9 @@ def merged(known: FeedDocument | None, fresh: FeedDocument) -> FeedDocument:
         raise FeedRefusedError(reason="the change is not to what is known")
     if fresh.sequence < fresh.since:
         raise FeedRefusedError(reason="the change goes back")
+    if known.features is None and speaks_of_selections(fresh):
+        # The instance was a release older when it said everything, and left out all groups.
+        raise FeedRefusedError(reason="the change is to groups that were never told")
     return _bare(
         msgspec.structs.replace(
             fresh,
@@ -52,6 +55,7 @@ def merged(known: FeedDocument | None, fresh: FeedDocument) -> FeedDocument:
             issuers=known.issuers if fresh.issuers is None else fresh.issuers,
             keys=known.keys if fresh.keys is None else fresh.keys,
             switched_off=known.switched_off if fresh.switched_off is None else fresh.switched_off,
+            features=known.features if fresh.features is None else fresh.features,
         )
     )
 
@@ -62,15 +66,28 @@ def _position(document: FeedDocument) -> tuple[int, int]:
 
 def _bare(document: FeedDocument) -> FeedDocument:
     return msgspec.structs.replace(
-        document, since=None, stream=None, removed_models=(), revocations=None
+        document,
+        since=None,
+        stream=None,
+        removed_models=(),
+        revocations=None,
+        groups=(),
+        removed_groups=(),
     )
 
 
 def _merged_models(known: FeedDocument, fresh: FeedDocument) -> tuple[FeedModel, ...]:
+    if not fresh.models and not fresh.removed_models:
+        return known.models
     gone = set(fresh.removed_models)
     models = {model.ref: model for model in known.models if model.ref not in gone}
     models |= {model.ref: model for model in fresh.models}
     return tuple(models.values())
+
+
+def speaks_of_selections(document: FeedDocument) -> bool:
+    """Whether it says something of features or of groups."""
+    return document.features is not None or bool(document.groups or document.removed_groups)
 
 
 def is_heartbeat(document: FeedDocument) -> bool:
@@ -79,6 +96,7 @@ def is_heartbeat(document: FeedDocument) -> bool:
     return (
         document.since == document.sequence
         and not (document.models or document.removed_models or document.requires)
+        and not speaks_of_selections(document)
         and all(part is None for part in parts)
     )
 

@@ -9,7 +9,8 @@ from structlog.testing import capture_logs
 from gateway.contract import feed as contract
 from gateway.contract.feed import ALLOWED_NETWORKS, FeedKey, SwitchedOff
 from gateway.errors import FeedRefusedError
-from gateway.issuer.feed.feed import SNAPSHOT, Feed, News
+from gateway.issuer.feed.feed import Feed, News
+from gateway.issuer.feed.keeping import SNAPSHOT
 from gateway.issuer.feed.revocations import Revocations
 from gateway.issuer.feed.state import Course
 from gateway.issuer.identity import Identity
