@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     # Issuers beside the pinned instance, and the key that all gateways behind one GitLab share.
     issuers_file: Path | None = None
     user_token_key_file: Path | None = None
+    # The models that this gateway brings, in place of the shipped ones, and where they are.
+    definitions_file: Path | None = None
+    upstreams_file: Path | None = None
     max_body_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
     key_set_refresh: timedelta = timedelta(seconds=60)
     key_set_cool_down: timedelta = timedelta(seconds=2)

@@ -3,11 +3,16 @@
 The shape is GitLab's, and grows: what a reader does not know it leaves out.
 """
 
+import re
+
 import msgspec
 
 from gateway.contract.catalog import PromptStyle, ReleaseState
 
 DEFINITIONS_PATH = "/v1/models/definitions"
+
+# What a model may be named as.
+REF = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/:-]{0,253}[A-Za-z0-9])?")
 
 
 class DefinedModel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,7 +1,27 @@
-"""Writes files that only the gateway's user may read."""
+"""Files that only the gateway's user may read: written so, and taken only if they are so."""
 
 import os
+import stat
 from pathlib import Path
+
+
+class NotPrivateError(Exception):
+    """Others than the owner may read a file with a secret."""
+
+
+def read_private(path: Path, *, is_mounted: bool) -> bytes:
+    """What is in a file with a secret; one that a container engine mounted may have any mode.
+
+    Raises:
+        OSError: it cannot be read.
+        NotPrivateError: others may read it.
+    """
+    with path.open("rb") as file:
+        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        if mode & 0o077 and not is_mounted:
+            message = f"others may read {path}; run chmod 600"
+            raise NotPrivateError(message)
+        return file.read()
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -1,7 +1,6 @@
 """Tokens that gateways make themselves: a GitLab's user, who then calls any of them directly."""
 
 import json
-import stat
 import uuid
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +13,7 @@ from jwt.algorithms import RSAAlgorithm
 from gateway.contract.claims import ALGORITHM, AUDIENCE, LONGEST_LIFE_S, Claims
 from gateway.errors import FeatureNotGrantedError, StateError
 from gateway.issuer.identity import encode
+from gateway.issuer.private_files import NotPrivateError, read_private
 from gateway.issuer.tokens.key_sets import MIN_RSA_BITS
 from gateway.issuer.tokens.profiles import USER_TOKEN_ISSUER
 
@@ -87,12 +87,12 @@ def load_user_token_key(path: Path, *, is_mounted: bool) -> UserTokenKey:
     """
     setting = "CASEMATE_USER_TOKEN_KEY_FILE"
     try:
-        is_open = bool(stat.S_IMODE(path.stat().st_mode) & 0o077)
-        key = load_pem_private_key(path.read_bytes(), password=None)
+        pem = read_private(path, is_mounted=is_mounted)
+        key = load_pem_private_key(pem, password=None)
+    except NotPrivateError as cause:
+        raise StateError(reason=f"{setting}: {cause}") from cause
     except (OSError, ValueError, TypeError) as cause:
         raise StateError(reason=f"{setting}: {path}: {cause}") from cause
-    if is_open and not is_mounted:
-        raise StateError(reason=f"{setting}: others may read {path}; run chmod 600")
     if not isinstance(key, RSAPrivateKey) or key.key_size < MIN_RSA_BITS:
         raise StateError(reason=f"{setting}: {path} is not RSA of at least {MIN_RSA_BITS} bits")
     return UserTokenKey(key)

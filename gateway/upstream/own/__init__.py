@@ -1,0 +1,1 @@
+"""The models that this gateway brings: which there are, and where those are that it serves."""
