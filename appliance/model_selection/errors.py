@@ -1,6 +1,6 @@
 """What can go wrong when models are chosen."""
 
-from appliance.errors import ConflictError, ForbiddenError, NotFoundError
+from appliance.errors import ApplianceError, ConflictError, ForbiddenError, NotFoundError
 
 
 class FeatureUnknownError(NotFoundError):
@@ -48,4 +48,53 @@ class ModelSwitchingOffError(ForbiddenError):
         super().__init__(
             "Groups cannot choose models: the feature flag ai_model_switching is off here. "
             "An instance admin can switch it on; until then the instance's default is used."
+        )
+
+
+class DefinitionsRefusedError(ApplianceError):
+    """Nothing of what a gateway says of its models can be used, so what was known holds."""
+
+    code = "definitions_refused"
+
+
+class DefinitionsUnreadableError(DefinitionsRefusedError):
+    """They are not JSON."""
+
+    code = "definitions_unreadable"
+
+    def __init__(self) -> None:
+        super().__init__("The gateway's model definitions are not JSON.")
+
+
+class DefinitionsShapeError(DefinitionsRefusedError):
+    """They are JSON of another kind."""
+
+    code = "definitions_shape_unknown"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The gateway's model definitions are neither an object with the lists models and "
+            "unit_primitives nor a list of models."
+        )
+
+
+class DefinitionsTooLargeError(DefinitionsRefusedError):
+    """They are longer than any honest ones."""
+
+    code = "definitions_too_large"
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(
+            f"The gateway's model definitions are longer than {limit_bytes // 1024} KiB."
+        )
+
+
+class TooManyModelsError(DefinitionsRefusedError):
+    """They define more models than anybody could choose from."""
+
+    code = "definitions_too_many"
+
+    def __init__(self, number: int, limit: int) -> None:
+        super().__init__(
+            f"The gateway's model definitions name {number} models; {limit} are the most."
         )

@@ -1,0 +1,18 @@
+"""What a gateway says of the models that it brings, read entry by entry."""
+
+from appliance.model_selection.rules.definitions.feature_names import features_named
+from appliance.model_selection.rules.definitions.reading import (
+    MAX_DOCUMENT_BYTES,
+    read_definitions,
+)
+from appliance.model_selection.rules.definitions.values import Offer, Problem, Reading, Unread
+
+__all__ = [
+    "MAX_DOCUMENT_BYTES",
+    "Offer",
+    "Problem",
+    "Reading",
+    "Unread",
+    "features_named",
+    "read_definitions",
+]
