@@ -147,11 +147,9 @@ class Gateway:
             issuers = self._believe(stack, session, store=store, revocations=revocations)
             admission = Admission(issuers)
             selections = Selections()
+            is_of_instance = admission.is_of_instance
             chooser = Chooser(
-                endpoints,
-                selections,
-                catalog=load_catalog(),
-                is_of_instance=admission.is_of_instance,
+                endpoints, selections, catalog=load_catalog(), is_of_instance=is_of_instance
             )
             gate = Gate(
                 admission,
@@ -161,7 +159,7 @@ class Gateway:
                 is_deaf=self._is_deaf,
                 callers=Callers(settings.trusted_proxies),
             )
-            running = Running(revocations, is_of_instance=admission.is_of_instance)
+            running = Running(revocations, is_of_instance=is_of_instance)
             if self._pin is not None and self._key_set is not None and issuers is not None:
                 followers = Followers(
                     endpoints=endpoints,
@@ -175,26 +173,30 @@ class Gateway:
                 self._follow(stack, session, pin=self._pin, store=store, followers=followers)
                 repeat(stack, lambda: endpoints.probe(client), every=PROBE_INTERVAL)
                 self._ship(stack, session, pin=self._pin, spool=spool)
-            self.surface = OpenAISurface(
-                gate=gate,
-                chooser=chooser,
-                relay=Relay(
-                    Forwarder(client),
-                    self._metrics,
-                    spool,
-                    running=running,
-                    longest_answer=settings.longest_answer,
-                    clock=self._clock,
-                ),
-                metrics=self._metrics,
-                max_body_bytes=settings.max_body_bytes,
+            relay = Relay(
+                Forwarder(client),
+                self._metrics,
+                spool,
+                running=running,
+                longest_answer=settings.longest_answer,
+                clock=self._clock,
             )
+            self.surface = self._open_surface(gate, chooser, relay)
             self.code = self._open_code(gate)
             yield
 
     def _hosts(self) -> set[str]:
         hosts = {parse_endpoint(self._pin.instance_url).host} if self._pin else set()
         return hosts | self._issuer_files.hosts
+
+    def _open_surface(self, gate: Gate, chooser: Chooser, relay: Relay) -> OpenAISurface:
+        return OpenAISurface(
+            gate=gate,
+            chooser=chooser,
+            relay=relay,
+            metrics=self._metrics,
+            max_body_bytes=self._settings.max_body_bytes,
+        )
 
     def _open_code(self, gate: Gate) -> CodeSurface:
         return CodeSurface(
