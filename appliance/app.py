@@ -62,7 +62,7 @@ from appliance.instance_settings import usecases as instance_settings
 from appliance.instance_settings.rest import Desk, GatewayCheck
 from appliance.instance_settings.rules import Addresses
 from appliance.instance_settings.rules import check_address as check_public_address
-from appliance.joints import FROM_ABOVE, held_kids
+from appliance.joints import FROM_ABOVE, held_kids, model_tools
 from appliance.licensing import jobs as licensing_jobs
 from appliance.licensing import rest as licensing
 from appliance.licensing.usecases import note_time
@@ -196,6 +196,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         "registry": registry,
         "streams": streams,
     }
+    values["model_tools"] = model_tools(values)
     jobs = TimedJobs(instance.db, _jobs(settings, instance.sealer), clock=clock)
     app = Litestar(
         route_handlers=[

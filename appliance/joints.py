@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from appliance.audit.rules import Actor
-from appliance.gateway_feed.usecases import kids_held, state_of_model
+from appliance.fields.resolving import ModelTools
+from appliance.gateway_feed.usecases import kids_held, state_of_model, states_of_models
 from appliance.licensing.usecases import list_purchases
 from appliance.model_selection.usecases import watch
 from appliance.namespaces.rules import Namespace
@@ -30,6 +31,17 @@ def _watch_move(
 def _owns_purchases(session: Session, namespace: Namespace) -> bool:
     owned = list_purchases(session, root_namespace_id=namespace.id)
     return any(purchase.items for purchase in owned)
+
+
+def model_tools(values: Mapping[str, Any]) -> ModelTools:
+    """What GraphQL does with models, of what is handed to everybody."""
+    return ModelTools(
+        sealer=values["sealer"],
+        check_endpoint=values["check_endpoint"],
+        check_model=cast("Any", values.get("check_model")),
+        read_states=lambda session, refs, now: states_of_models(session, refs, now=now),
+        project_namespace=values["project_namespace"],
+    )
 
 
 FROM_ABOVE: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 import strawberry
@@ -10,6 +11,7 @@ from appliance.errors import InvalidFieldsError
 from appliance.storage.paging import MAX_POSITION, Span, Stretch
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 
 @strawberry.type(description="Where a part of a list lies in it")
@@ -54,6 +56,13 @@ def connection(found: Stretch[T]) -> Connection[T]:
             end_cursor=places[-1] if places else None,
         ),
     )
+
+
+def connected(items: Sequence[Item], span: Span, show: Callable[[Item], T]) -> Connection[T]:
+    """The part of a whole list that `span` means; `show` is asked for that part alone."""
+    start, end = span.bounds(len(items))
+    shown = [show(each) for each in items[start:end]]
+    return connection(Stretch(items=shown, start=start, total=len(items)))
 
 
 def asked_span(

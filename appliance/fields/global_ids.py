@@ -12,10 +12,13 @@ from appliance.storage.engine import MAX_ID
 
 # The prefix is part of the protocol: clients put ids together and take them apart.
 PREFIX = "gid://gitlab/"
+NUMBER = re.compile(r"[1-9][0-9]{0,9}")
 GLOBAL_ID = re.compile(re.escape(PREFIX) + r"([A-Za-z]+(?:::[A-Za-z]+)*)/([1-9][0-9]{0,9})")
 
 UserID = NewType("UserID", int)
 NamespaceID = NewType("NamespaceID", int)
+GroupID = NewType("GroupID", int)
+ProjectID = NewType("ProjectID", int)
 
 
 class GlobalIdInvalidError(ApplianceError):
@@ -44,6 +47,16 @@ def parse_global_id(text: object, kinds: Sequence[str]) -> int:
     return int(match[2])
 
 
+def parse_number_or_global_id(text: str, kinds: Sequence[str]) -> int:
+    """The same, or the number by itself.
+
+    Raises:
+        GlobalIdInvalidError: it is neither.
+    """
+    alone = NUMBER.fullmatch(text) is not None
+    return parse_global_id(format_global_id(kinds[0], int(text)) if alone else text, kinds)
+
+
 def global_id_scalar(name: str, *kinds: str) -> ScalarDefinition:
     """The GraphQL type of ids of `kinds`; an id that is answered is of the first."""
 
@@ -62,4 +75,6 @@ def global_id_scalar(name: str, *kinds: str) -> ScalarDefinition:
 scalars: Mapping[object, ScalarDefinition] = {
     UserID: global_id_scalar("UserID", "User"),
     NamespaceID: global_id_scalar("NamespaceID", "Group", "Namespace"),
+    GroupID: global_id_scalar("GroupID", "Group", "Namespace"),
+    ProjectID: global_id_scalar("ProjectID", "Project"),
 }

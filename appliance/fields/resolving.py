@@ -1,6 +1,6 @@
 """What a field is resolved with: who asks and when, and the transaction it reads or writes in."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar, cast, runtime_checkable
@@ -10,15 +10,19 @@ from anyio import from_thread
 from graphql import OperationType
 from strawberry.extensions import FieldExtension
 
-from appliance.accounts.rules import Access, Caller, check_access
+from appliance.accounts.rules import Access, Caller, User, check_access
 from appliance.audit.rules import Actor
 from appliance.storage.engine import Db, Session
+from appliance.storage.sealing import Sealer
 
 T = TypeVar("T")
 Resolver = TypeVar("Resolver", bound=Callable[..., Any])
 
+ModelState = Literal["ready", "unreachable"]
 # What present gateways say of a model; the room that knows lies above those that ask.
-ReadState = Callable[[Session, str, datetime], Literal["ready", "unreachable"] | None]
+ReadState = Callable[[Session, str, datetime], ModelState | None]
+# The same for several models at once.
+ReadStates = Callable[[Session, Collection[str], datetime], Mapping[str, ModelState | None]]
 
 
 @runtime_checkable
@@ -30,6 +34,22 @@ class SettingsDesk(Protocol):
 
     async def change(self, changes: Mapping[str, str | int | None], *, actor: Actor) -> Any:
         """Checks and saves; the settings as they are then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelTools:
+    """What is done with models outside the database, or known of them in rooms above.
+
+    `check_endpoint` gives back an endpoint that may be saved, and blocks; `check_model` takes a
+    description, and the number of the model that it changes. `project_namespace` is the group of a
+    project that the user may know of.
+    """
+
+    sealer: Sealer
+    check_endpoint: Callable[[str], str]
+    check_model: Callable[[Any, int | None], Coroutine[Any, Any, Any]]
+    read_states: ReadStates
+    project_namespace: Callable[[Session, User, int, datetime], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +65,7 @@ class Context:
     version: str
     read_state: ReadState
     desk: SettingsDesk
+    models: ModelTools
     db: Db
     session: Session | None
 

@@ -29,6 +29,7 @@ from appliance.graphql.errors import (
     QueryTooNestedError,
 )
 from appliance.storage.paging import MAX_PER_PAGE
+from gateway.contract.catalog import load_catalog
 
 MAX_TOKENS = 2000
 MAX_DEPTH = 12
@@ -38,6 +39,16 @@ MAX_COST = 500
 ITEMS_AT_ONE_COST = 10
 LENGTHS = {"first", "last"}
 PARTS_OF_A_LIST = {"nodes", "edges"}
+# Lists that are as long as they are, whether or not a part of them is asked for.
+_FEATURES = len(load_catalog().features)
+KNOWN_LENGTHS = {
+    "aiFeatureSettings": _FEATURES,
+    "aiInstanceFeatureSettings": _FEATURES,
+    "aiNamespaceFeatureSettings": _FEATURES,
+    "aiModelSelectionNamespaceSettings": _FEATURES,
+    "featureSettings": _FEATURES,
+    "selectableModels": MAX_PER_PAGE,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,10 +155,12 @@ class _Ruler:
         lengths = [
             self._length(each.value) for each in node.arguments or () if each.name.value in LENGTHS
         ]
-        if not lengths and not _is_list(node):
+        known = KNOWN_LENGTHS.get(node.name.value)
+        if not lengths and not known and not _is_list(node):
             return 1
-        asked = max(lengths, default=MAX_PER_PAGE)
-        return max(1, -(-min(asked, MAX_PER_PAGE) // ITEMS_AT_ONE_COST))
+        longest = known or MAX_PER_PAGE
+        asked = max(lengths, default=longest)
+        return max(1, -(-min(asked, longest) // ITEMS_AT_ONE_COST))
 
     def _length(self, value: object) -> int:
         if isinstance(value, IntValueNode):

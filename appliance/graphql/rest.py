@@ -1,5 +1,6 @@
 """The one address that answers GraphQL: JSON over POST, one operation at a time."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -27,7 +28,7 @@ from appliance.accounts.rules import Access, Caller
 from appliance.audit.rules import Target
 from appliance.audit.usecases import is_refusal_known, record_refusal
 from appliance.errors import ApplianceError, ForbiddenError, NotFoundError
-from appliance.fields.resolving import Context, ReadState, SettingsDesk
+from appliance.fields.resolving import Context, ModelTools, ReadState, SettingsDesk
 from appliance.graphql.limits import read_operation
 from appliance.graphql.schema import build_schema
 from appliance.storage.engine import DatabaseUnavailableError, Db
@@ -40,6 +41,8 @@ NOT_AVAILABLE = (
     "to perform this action"
 )
 FAULT = "Internal server error"
+# Where a sentence of the library goes on with what was sent, in which an API key may be.
+ECHO = re.compile(r"(?:(?<=value)|[,;]? found): .*", re.DOTALL | re.IGNORECASE)
 
 _log = structlog.get_logger()
 _schema = build_schema()
@@ -64,6 +67,7 @@ async def answer_operation(  # noqa: PLR0913  # each is handed in by its name
     db: NamedDependency[Db],
     read_state: NamedDependency[ReadState],
     desk: NamedDependency[SettingsDesk],
+    model_tools: NamedDependency[ModelTools],
     clock: NamedDependency[Clock],
     version: NamedDependency[str],
 ) -> dict[str, Any]:
@@ -81,6 +85,7 @@ async def answer_operation(  # noqa: PLR0913  # each is handed in by its name
         version=version,
         read_state=read_state,
         desk=desk,
+        models=model_tools,
         db=db,
         session=None,
     )
@@ -168,13 +173,18 @@ def _shown(error: GraphQLError) -> dict[str, Any]:
     shown: dict[str, Any] = dict(error.formatted)
     match _cause(error):
         case None:
-            return shown
+            return {**shown, "message": _without_echo(error.message)}
         case NotFoundError() | AdminNeededError() as cause:
             return {**shown, "message": NOT_AVAILABLE, "extensions": {"code": cause.code}}
         case ApplianceError() as cause:
             return {**shown, "message": str(cause), "extensions": {"code": cause.code}}
         case _:
             return {**shown, "message": FAULT, "extensions": {"code": ApplianceError.code}}
+
+
+def _without_echo(message: str) -> str:
+    kept = ECHO.sub("", message)
+    return kept if kept == message or kept.endswith("?") else f"{kept}."
 
 
 handlers = (answer_operation,)

@@ -17,6 +17,7 @@ from appliance.fields.resolving import Needs
 from appliance.graphql.errors import FieldWithoutAccessError
 from appliance.instance_settings.graphql import SettingsMutation, SettingsQuery
 from appliance.licensing import graphql as licensing
+from appliance.model_selection import graphql as model_selection
 
 QUERIES: tuple[type, ...] = (
     CurrentUserQuery,
@@ -24,9 +25,18 @@ QUERIES: tuple[type, ...] = (
     licensing.LicensingQuery,
     ExplanationsQuery,
     SettingsQuery,
+    *model_selection.QUERIES,
 )
-MUTATIONS: tuple[type, ...] = (licensing.LicensingMutation, SettingsMutation)
-SCALARS: Mapping[object, ScalarDefinition] = {**global_ids.scalars, **licensing.scalars}
+MUTATIONS: tuple[type, ...] = (
+    licensing.LicensingMutation,
+    SettingsMutation,
+    *model_selection.MUTATIONS,
+)
+SCALARS: Mapping[object, ScalarDefinition] = {
+    **global_ids.scalars,
+    **licensing.scalars,
+    **model_selection.scalars,
+}
 
 
 class Schema(strawberry.Schema):

@@ -35,6 +35,7 @@ from appliance.gateway_feed.usecases.reports import (
     kids_held,
     mark_streaming,
     state_of_model,
+    states_of_models,
     store_report,
     take_batch,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "read_feed",
     "remove_gateway",
     "state_of_model",
+    "states_of_models",
     "store_report",
     "take_batch",
     "use_assertion",

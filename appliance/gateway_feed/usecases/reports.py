@@ -52,6 +52,14 @@ def state_of_model(session: Session, ref: str, *, now: datetime) -> ModelState |
     return rules.state_of_model(tables.all_gateways(session), ref, at=now)
 
 
+def states_of_models(
+    session: Session, refs: Collection[str], *, now: datetime
+) -> Mapping[str, ModelState | None]:
+    """The same of several models, by ref."""
+    gateways = tables.all_gateways(session)
+    return {ref: rules.state_of_model(gateways, ref, at=now) for ref in refs}
+
+
 def kids_held(session: Session, *, now: datetime) -> Mapping[str, frozenset[str]]:
     """Which signing keys each gateway that was seen in the last five minutes can verify with."""
     return {

@@ -1,6 +1,7 @@
 """What a self-hosted model is, what can be said of one, and what a check of it found."""
 
 from appliance.self_hosted_models.rules.identifiers import served_identifier
+from appliance.self_hosted_models.rules.probing import ProbeResult
 from appliance.self_hosted_models.rules.registration import (
     DEFAULT_FAMILY,
     DEFAULT_PROVIDER,
@@ -30,6 +31,7 @@ __all__ = [
     "REF",
     "Description",
     "NewModel",
+    "ProbeResult",
     "Resolve",
     "SelfHostedModel",
     "ServedModel",

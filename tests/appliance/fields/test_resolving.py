@@ -6,7 +6,7 @@ import strawberry
 from sqlmodel import select
 
 from appliance.accounts.rules import Access, Scope
-from appliance.fields.resolving import Context, Info, SettingsDesk, field, mutation
+from appliance.fields.resolving import Context, Info, ModelTools, SettingsDesk, field, mutation
 from appliance.storage.engine import Db, Session
 from appliance.storage.outbox import OutboxRow, publish
 from tests.instance_builders import NOW, a_caller
@@ -37,6 +37,7 @@ def a_context(db: Db, *scopes: Scope, session: Session | None = None) -> Context
         version="1",
         read_state=lambda *_: None,
         desk=cast("SettingsDesk", None),
+        models=cast("ModelTools", None),
         db=db,
         session=session,
     )
