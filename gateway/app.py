@@ -5,11 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 import aiohttp
 import structlog
-from litestar import Litestar, Request, Response
+from litestar import Litestar
 from litestar.di import Provide
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
@@ -17,16 +16,18 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from gateway.contract.addresses import parse_endpoint
 from gateway.contract.catalog import load_catalog
-from gateway.contract.codes import Code
+from gateway.contract.definitions import DEFINITIONS_PATH
 from gateway.contract.feed import Report
 from gateway.contract.recorder import EgressRecorder
-from gateway.edge import code, openai
+from gateway.edge import code, definitions, openai
 from gateway.edge.admission import Admission
 from gateway.edge.background import repeat
 from gateway.edge.callers import Callers
 from gateway.edge.challenge import challenge, prover
 from gateway.edge.choosing import Chooser
 from gateway.edge.code import CodeSurface
+from gateway.edge.definitions import DefinitionsSurface
+from gateway.edge.details import detail
 from gateway.edge.followers import Followers
 from gateway.edge.gate import Gate
 from gateway.edge.health import health, healthz, ready
@@ -53,22 +54,17 @@ from gateway.upstream.client import Client
 from gateway.upstream.egress import EgressGuard, open_session
 from gateway.upstream.endpoints import Endpoints
 from gateway.upstream.forward import Forwarder
+from gateway.upstream.own.own_models import OwnFiles, OwnModels
 from gateway.upstream.trust import outgoing_trust
 
 PROBE_INTERVAL = timedelta(seconds=2)
 KEY_SET_INTERVAL = timedelta(seconds=1)
 SWEEP_INTERVAL = timedelta(seconds=1)
+FILES_INTERVAL = timedelta(seconds=2)
 # Between two streams, and between two looks at whether something is to be saved or reported.
 FOLLOW_INTERVAL = timedelta(milliseconds=20)
 KEEP_INTERVAL = timedelta(milliseconds=250)
 REPORT_INTERVAL = timedelta(milliseconds=200)
-
-_CODES = {
-    400: Code.INVALID_REQUEST,
-    404: Code.NOT_FOUND,
-    405: Code.METHOD_NOT_ALLOWED,
-    413: Code.REQUEST_TOO_LARGE,
-}
 
 log = structlog.get_logger()
 
@@ -104,6 +100,15 @@ class Gateway:
             pin=self._pin,
             is_mounted=settings.secrets_mounted,
         )
+        own = OwnModels(
+            OwnFiles(
+                definitions=settings.definitions_file,
+                upstreams=settings.upstreams_file,
+                networks=settings.networks,
+                is_mounted=settings.secrets_mounted,
+            )
+        )
+        self._own = own
         self._times = Times(
             cool_down=settings.key_set_cool_down,
             refresh_after=settings.key_set_refresh,
@@ -115,6 +120,7 @@ class Gateway:
         self._feed: Feed | None = None
         self.surface: OpenAISurface | None = None
         self.code: CodeSurface | None = None
+        self.definitions = DefinitionsSurface(lambda: own.brought, metrics)
 
     def checks(self) -> dict[str, bool]:
         """What readiness means: tokens can be checked and a configuration is known."""
@@ -140,7 +146,7 @@ class Gateway:
             client = Client(guard, connect_timeout_s=connect_timeout_s, trusted=self._trusted)
             stack.callback(client.close)
             repeat(stack, client.sweep, every=SWEEP_INTERVAL)
-            endpoints = Endpoints(guard, always_allowed=self._hosts())
+            endpoints = self._open_endpoints(stack, guard)
             spool = self._open_spool(stack)
             revocations = Revocations()
             store = SnapshotStore(settings.state_folder, self._identity)
@@ -188,6 +194,16 @@ class Gateway:
     def _hosts(self) -> set[str]:
         hosts = {parse_endpoint(self._pin.instance_url).host} if self._pin else set()
         return hosts | self._issuer_files.hosts
+
+    def _open_endpoints(self, stack: AsyncExitStack, guard: EgressGuard) -> Endpoints:
+        endpoints = Endpoints(guard, always_allowed=self._hosts())
+
+        def look() -> Awaitable[None]:
+            return self._own.look(lambda brought: endpoints.bring(brought.models))
+
+        endpoints.bring(self._own.brought.models)
+        repeat(stack, look, every=FILES_INTERVAL)
+        return endpoints
 
     def _open_surface(self, gate: Gate, chooser: Chooser, relay: Relay) -> OpenAISurface:
         return OpenAISurface(
@@ -328,12 +344,6 @@ class Gateway:
         )
 
 
-def _detail(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, str]]:
-    """Errors outside the model surfaces, in GitLab's form."""
-    code = _CODES.get(error.status_code, Code.INTERNAL_ERROR)
-    return Response({"detail": error.detail, "code": code}, status_code=error.status_code)
-
-
 def create_app(
     settings: Settings,
     metrics: Metrics,
@@ -347,7 +357,7 @@ def create_app(
 
     Raises:
         UncoveredRouteError: a route is served that the policy table does not name.
-        StateError: the gateway's keys or its pin cannot be read.
+        StateError: the gateway's keys, its pin, or a file that a setting names cannot be used.
     """
     gateway = Gateway(settings, metrics, clock=clock, recorder=recorder)
     rest = Litestar(
@@ -357,16 +367,19 @@ def create_app(
             "prove": Provide(lambda: gateway.prove, sync_to_thread=False),
         },
         lifespan=[lambda _: gateway.run()],
-        exception_handlers={HTTPException: _detail},
+        exception_handlers={HTTPException: detail},
         openapi_config=None,
         logging_config=None,
     )
     served = [(method, route.path) for route in rest.routes for method in route.methods]
-    check_coverage([*((m, p) for m, p in served if m != "OPTIONS"), *openai.SERVED, *code.SERVED])
+    surfaces = (*openai.SERVED, *code.SERVED, *definitions.SERVED)
+    check_coverage([*((m, p) for m, p in served if m != "OPTIONS"), *surfaces])
 
     def dispatch(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         # Model calls go round Litestar: its router and middleware cost more than the policy does.
         if scope["type"] == ScopeType.HTTP and scope["path"].startswith(openai.PREFIX + "/"):
+            if scope["path"] == DEFINITIONS_PATH:
+                return gateway.definitions(scope, receive, send)
             is_code = scope["path"].startswith(code.PREFIX + "/")
             surface = gateway.code if is_code else gateway.surface
             assert surface is not None  # noqa: S101  # made by the lifespan

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.contract.challenge import CHALLENGE_PATH
+from gateway.contract.definitions import DEFINITIONS_PATH
+from gateway.contract.probing import CHECK_PATH
 from gateway.issuer.tokens.profiles import Kind
 
 EVERY_KIND: frozenset[Kind] = frozenset({"casemate", "gitlab", "user"})
@@ -16,23 +18,26 @@ class RoutePolicy:
     `unit_primitive` None means: any valid token, no model is called.
     `may_name_another` lets `X-Gitlab-Unit-Primitive` choose another that the token holds. `takes`
     are the kinds of token that are good here: as with GitLab's gateway, code generations, `/v3`,
-    `/v4` and the making of tokens take none of kind `user`.
+    `/v4` and the making of tokens take none of kind `user`. With `is_for_instance` only the pinned
+    instance's own token is good, which opens nothing else, and no user's.
     """
 
     unit_primitive: str | None = None
     may_name_another: bool = False
     takes: frozenset[Kind] = EVERY_KIND
+    is_for_instance: bool = False
 
 
 _ANY_TOKEN = RoutePolicy()
 
-# Open to anyone: they say how the gateway is, and nothing else.
+# Open to anyone: they say how the gateway is and which models there are, and nothing else.
 PUBLIC: frozenset[tuple[str, str]] = frozenset(
     {
         ("GET", "/monitoring/healthz"),
         ("GET", "/monitoring/ready"),
         ("GET", "/health"),
         ("POST", CHALLENGE_PATH),
+        ("GET", DEFINITIONS_PATH),
     }
 )
 
@@ -41,6 +46,8 @@ ROUTES: dict[tuple[str, str], RoutePolicy] = {
     ("GET", "/v1/models/{ref}"): _ANY_TOKEN,
     ("POST", "/v1/chat/completions"): RoutePolicy(unit_primitive="duo_chat", may_name_another=True),
     ("POST", "/v1/completions"): RoutePolicy(unit_primitive="complete_code"),
+    # It makes the gateway connect to where the body says.
+    ("POST", CHECK_PATH): RoutePolicy(takes=frozenset({"casemate"}), is_for_instance=True),
     # Ours are for one user already; only a GitLab's own token stands for many.
     ("POST", "/v1/code/user_access_token"): RoutePolicy(takes=frozenset({"gitlab"})),
 }

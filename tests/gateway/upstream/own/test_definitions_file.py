@@ -32,9 +32,9 @@ def test_the_shipped_definitions_hold_together() -> None:
 
 
 def test_what_is_not_said_of_a_model_is_its_familys(tmp_path: Path) -> None:
-    said = a_model("said", family="qwen", release_state="GA", context_tokens=5, provider="amazonq")
+    told = a_model("said", family="qwen", release_state="GA", context_tokens=5, provider="amazonq")
     silent, said, bare = read(
-        tmp_path, a_model("silent", family="qwen"), said, {"identifier": "bare", "name": "Bare"}
+        tmp_path, a_model("silent", family="qwen"), told, {"identifier": "bare", "name": "Bare"}
     ).models
     assert (silent.provider, silent.release_state, silent.context_tokens) == ("duo", "BETA", 262144)
     assert (said.provider, said.release_state, said.context_tokens) == ("amazonq", "GA", 5)
