@@ -60,10 +60,15 @@ HANDED_ON: dict[str, tuple[str, ...]] = {
     "CASEMATE_KEY_SET_MAX_AGE": ("instance",),
     "CASEMATE_KEY_SET_STALE_BUDGET": ("gateway",),
     "CASEMATE_FEED_STRICT_AFTER": ("gateway",),
+    "CASEMATE_DEFINITIONS_FILE": ("gateway",),
+    "CASEMATE_UPSTREAMS_FILE": ("gateway",),
     # Files of the machine, so for processes alone.
     "CASEMATE_ISSUERS_FILE": ("gateway",),
     "CASEMATE_USER_TOKEN_KEY_FILE": ("gateway",),
 }
+
+# Those whose folder containers are given, to see the files as they change.
+MOUNTED = ("CASEMATE_DEFINITIONS_FILE", "CASEMATE_UPSTREAMS_FILE")
 
 # What only the compose file asks for.
 FOR_COMPOSE = (
@@ -202,6 +207,10 @@ def resolve(
     handed_on = {**values["handed_on"]}
     known = (*HANDED_ON, *FOR_COMPOSE)
     handed_on |= {name: environment[name] for name in known if environment.get(name)}
+    for name in MOUNTED:
+        # Services run elsewhere than the shell in which it was said.
+        if environment.get(name):
+            handed_on[name] = str(Path(environment[name]).absolute())
     values["handed_on"] = handed_on
     return _checked(values)
 

@@ -13,7 +13,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import install
-from install.config import ALL_GPUS, FOR_COMPOSE, HANDED_ON, Config, public_host, write_private
+from install.config import (
+    ALL_GPUS,
+    FOR_COMPOSE,
+    HANDED_ON,
+    MOUNTED,
+    Config,
+    public_host,
+    write_private,
+)
 from install.containers import failures
 from install.containers.engine import Engine
 from install.containers.gpus import Device
@@ -203,19 +211,41 @@ def write_overrides(
     """Has each service run the image of its own digest, so that a new one restarts it alone."""
     services: dict[str, dict[str, object]] = {name: {"image": tag} for name, tag in tags.items()}
     for name in (INSTANCE, GATEWAY):
-        handed_on = {
-            key: value
-            for key, value in config.handed_on.items()
-            if key in BY_OVERRIDE and name in HANDED_ON[key]
-        }
+        handed_on = _handed_on(config, name)
         if handed_on:
-            services.setdefault(name, {})["environment"] = handed_on
+            services.setdefault(name, {}).update(handed_on)
     # JSON is YAML too.
     write_private(services_file(places), json.dumps({"services": services}, indent=2) + "\n")
     if device.gpus is None:
         gpus_file(places).unlink(missing_ok=True)
         return
     write_private(gpus_file(places), gpus_override(device.gpus))
+
+
+def _handed_on(config: Config, name: str) -> dict[str, object]:
+    """What a service gets of the settings that the compose file leaves to the override.
+
+    Of files the folder is mounted: one that is replaced is seen, and key files lie beside it. What
+    the service's user (10001) cannot read there stops its start with a sentence.
+    """
+    told = {key: value for key, value in config.handed_on.items() if name in HANDED_ON.get(key, ())}
+    environment = {key: value for key, value in told.items() if key in BY_OVERRIDE}
+    files = {key: Path(told[key]) for key in MOUNTED if key in told}
+    if not files:
+        return {"environment": environment} if environment else {}
+    inside = {key: f"/etc/casemate/{key.lower()}" for key in files}
+    environment |= {key: f"{inside[key]}/{path.name}" for key, path in files.items()}
+    volumes = [
+        {
+            "type": "bind",
+            "source": str(path.parent),
+            "target": inside[key],
+            "read_only": True,
+            "bind": {"create_host_path": False},
+        }
+        for key, path in files.items()
+    ]
+    return {"environment": {**environment, "CASEMATE_SECRETS_MOUNTED": "true"}, "volumes": volumes}
 
 
 def gpus_override(gpus: str) -> str:

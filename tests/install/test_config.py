@@ -80,6 +80,14 @@ def test_a_model_folder_is_remembered_as_an_absolute_path(
     assert resolve({"model": "starter"}, {}, Config(model="/srv/m")).model == "starter"
 
 
+def test_files_of_the_gateway_are_where_the_shell_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = resolve({}, {"CASEMATE_UPSTREAMS_FILE": "own/upstreams.toml"})
+    assert found.handed_on == {"CASEMATE_UPSTREAMS_FILE": str(tmp_path / "own" / "upstreams.toml")}
+
+
 def test_nothing_is_remembered_before_the_first_up(tmp_path: Path) -> None:
     assert load(tmp_path / "config.json") is None
 

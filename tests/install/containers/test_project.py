@@ -37,6 +37,29 @@ def test_settings_go_on_to_the_services_that_know_them(
     assert here.environment()["CASEMATE_EDGE_BRIDGE"] == machine.bridge_name(ready_home)
 
 
+def test_the_gateways_own_files_are_mounted_with_what_lies_beside_them(
+    ready_home: Places, containers_config: Config
+) -> None:
+    told = {
+        "CASEMATE_DEFINITIONS_FILE": "/etc/models/definitions.toml",
+        "CASEMATE_UPSTREAMS_FILE": "/etc/upstreams/upstreams.toml",
+        "CASEMATE_ISSUERS_FILE": "/etc/issuers.toml",
+    }
+    config = replace(containers_config, handed_on=told)
+    project.write_overrides(ready_home, config, tags={}, device=Device(gpus=None))
+    services = json.loads(project.services_file(ready_home).read_text())["services"]
+    assert services.keys() == {"gateway"}
+    environment = services["gateway"]["environment"]
+    mounted = {each["source"]: each for each in services["gateway"]["volumes"]}
+    assert mounted.keys() == {"/etc/models", "/etc/upstreams"}
+    assert all(each["read_only"] for each in mounted.values())
+    assert environment == {
+        "CASEMATE_DEFINITIONS_FILE": mounted["/etc/models"]["target"] + "/definitions.toml",
+        "CASEMATE_UPSTREAMS_FILE": mounted["/etc/upstreams"]["target"] + "/upstreams.toml",
+        "CASEMATE_SECRETS_MOUNTED": "true",
+    }
+
+
 def test_gpus_are_an_override_that_goes_with_them(
     ready_home: Places, containers_config: Config, found: Engine
 ) -> None:
