@@ -141,6 +141,19 @@ def test_another_group_or_garbage_is_refused(
     assert len(refused.value.message) < 200
 
 
+def test_a_group_between_the_tokens_and_the_top_may_be_named_where_the_tree_is_known() -> None:
+    def ancestry_of(_: Claims) -> tuple[int, ...]:
+        return (5, 6, 7)
+
+    holder = claims(ns=7, root_ns=5)
+    permit_namespace(holder, {OWN: b"6", ROOT: b"5"}, ancestry_of=ancestry_of)
+    for named in ({OWN: b"8"}, {OWN: b"06"}, {ROOT: b"6"}, {ENABLED_BY: b"6"}):
+        with pytest.raises(NamespaceNotGrantedError):
+            permit_namespace(holder, named, ancestry_of=ancestry_of)
+    with pytest.raises(NamespaceNotGrantedError):
+        permit_namespace(holder, {OWN: b"6"})
+
+
 @pytest.mark.parametrize("name", [OWN, ROOT, ENABLED_BY])
 def test_a_token_of_no_group_goes_with_no_group(name: bytes) -> None:
     permit_namespace(claims(), {name: b""})
