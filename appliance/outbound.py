@@ -5,7 +5,13 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Protocol
@@ -102,31 +108,38 @@ class Outbound:
             yield
         self._session = None
 
-    async def ask(self, url: str, body: bytes, *, limit_bytes: int) -> Reply:
-        """Posts JSON once, within a few seconds.
+    async def ask(
+        self,
+        url: str,
+        body: bytes,
+        *,
+        limit_bytes: int,
+        authorization: str | None = None,
+        patience_s: float = ASKED_ONCE_TIMEOUT_S,
+    ) -> Reply:
+        """Posts JSON once, within a few seconds, or within `patience_s`.
 
         Raises:
             UnreachableError: there was no answer, or one that is too long.
         """
         headers = {"content-type": "application/json"}
-        try:
-            async with asyncio.timeout(ASKED_ONCE_TIMEOUT_S):
-                async with self.post(url, body, headers=headers, silence_s=None) as answer:
-                    read = await answer.content.read(limit_bytes + 1)
-                    while len(read) <= limit_bytes and not answer.content.at_eof():
-                        read += await answer.content.read(limit_bytes + 1 - len(read))
-        except TimeoutError as cause:
-            raise UnreachableError(reason="no answer in time") from cause
-        except aiohttp.ClientError as cause:
-            raise UnreachableError(reason="the answer broke off") from cause
-        if len(read) > limit_bytes:
-            raise UnreachableError(reason="the answer is too long")
-        return Reply(status=answer.status, body=read)
+        if authorization is not None:
+            headers["authorization"] = authorization
+        post = self.post(url, body, headers=headers, silence_s=None)
+        return await _whole(post, limit_bytes=limit_bytes, patience_s=patience_s)
 
-    @asynccontextmanager
-    async def post(
+    async def get(self, url: str, *, limit_bytes: int) -> Reply:
+        """Gets what lies there, within a few seconds.
+
+        Raises:
+            UnreachableError: there was no answer, or one that is too long.
+        """
+        get = self._request("GET", url, None, headers={}, silence_s=None)
+        return await _whole(get, limit_bytes=limit_bytes)
+
+    def post(
         self, url: str, body: bytes, *, headers: Mapping[str, str], silence_s: float | None
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """Posts; the answer's head is there, its body can be read as it comes.
 
         `silence_s` is how long the other side may say nothing. Leaving the block early drops the
@@ -135,6 +148,18 @@ class Outbound:
         Raises:
             UnreachableError: there was no answer.
         """
+        return self._request("POST", url, body, headers=headers, silence_s=silence_s)
+
+    @asynccontextmanager
+    async def _request(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        *,
+        headers: Mapping[str, str],
+        silence_s: float | None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         assert self._session is not None  # noqa: S101  # opened by the lifespan
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=silence_s
@@ -142,8 +167,13 @@ class Outbound:
         with self._reaching(url):
             try:
                 # As a file, a long body goes out in parts, between which others get their turn.
-                answer = await self._session.post(
-                    url, data=BytesIO(body), headers=headers, timeout=timeout, allow_redirects=False
+                answer = await self._session.request(
+                    method,
+                    url,
+                    data=None if body is None else BytesIO(body),
+                    headers=headers,
+                    timeout=timeout,
+                    allow_redirects=False,
                 )
             except TimeoutError as cause:
                 raise UnreachableError(reason="no answer in time") from cause
@@ -214,6 +244,26 @@ class Outbound:
         """Counts and logs a refused attempt."""
         self._on_refused(error.reason)
         log.error("egress_refused", reason=error.reason, sentence=error.sentence)
+
+
+async def _whole(
+    request: AbstractAsyncContextManager[aiohttp.ClientResponse],
+    *,
+    limit_bytes: int,
+    patience_s: float = ASKED_ONCE_TIMEOUT_S,
+) -> Reply:
+    try:
+        async with asyncio.timeout(patience_s), request as answer:
+            read = await answer.content.read(limit_bytes + 1)
+            while len(read) <= limit_bytes and not answer.content.at_eof():
+                read += await answer.content.read(limit_bytes + 1 - len(read))
+    except TimeoutError as cause:
+        raise UnreachableError(reason="no answer in time") from cause
+    except aiohttp.ClientError as cause:
+        raise UnreachableError(reason="the answer broke off") from cause
+    if len(read) > limit_bytes:
+        raise UnreachableError(reason="the answer is too long")
+    return Reply(status=answer.status, body=read)
 
 
 def _look_up(host: str, port: int, family: int) -> list[ResolveResult]:

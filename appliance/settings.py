@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     # How long a key signs, and how long the published keys may be kept before they are asked again.
     signing_key_life: timedelta = Field(default=timedelta(days=90), ge=timedelta(seconds=1))
     key_set_max_age: timedelta = Field(default=timedelta(seconds=60), ge=timedelta())
+    # How often the gateway is asked which models it brings.
+    models_sync_interval: timedelta = Field(
+        default=timedelta(minutes=10), ge=timedelta(seconds=1), le=timedelta(days=7)
+    )
     # Sums by day, and single events; both end by themselves.
     usage_retention_days: int = Field(default=400, ge=1, le=36_500)
     usage_events_days: int = Field(default=90, ge=1, le=36_500)

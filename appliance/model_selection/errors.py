@@ -57,6 +57,15 @@ class DefinitionsRefusedError(ApplianceError):
     code = "definitions_refused"
 
 
+class DefinitionsUnavailableError(DefinitionsRefusedError):
+    """The gateway answered with something else."""
+
+    code = "definitions_unavailable"
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"The gateway answered {status} when asked for its model definitions.")
+
+
 class DefinitionsUnreadableError(DefinitionsRefusedError):
     """They are not JSON."""
 

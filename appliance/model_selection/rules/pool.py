@@ -35,6 +35,13 @@ class OfferedModel:
     beta_for: frozenset[str]
     default_for: frozenset[str]
 
+    @property
+    def why_unusable(self) -> str | None:
+        """A sentence; None when it can be used."""
+        if self.retired_at is not None:
+            return RETIRED
+        return None if self.is_served else NOT_SERVED
+
 
 def make_pool(
     registered: Iterable[SelfHostedModel], offered: Iterable[OfferedModel], catalog: Catalog
@@ -67,7 +74,6 @@ def _of_registered(model: SelfHostedModel, catalog: Catalog) -> SelectableModel:
 
 
 def _of_offered(model: OfferedModel) -> SelectableModel:
-    why = None if model.is_served else NOT_SERVED
     return SelectableModel(
         ref=model.ref,
         name=model.name,
@@ -78,7 +84,7 @@ def _of_offered(model: OfferedModel) -> SelectableModel:
         features=model.features | model.beta_for,
         beta_for=model.beta_for,
         default_for=model.default_for,
-        why_unusable=why if model.retired_at is None else RETIRED,
+        why_unusable=model.why_unusable,
         description=model.description,
         cost_indicator=model.cost_indicator,
     )

@@ -11,6 +11,7 @@ from appliance.model_selection.usecases.features import (
 )
 from appliance.model_selection.usecases.mentions import release, rename, uses_of
 from appliance.model_selection.usecases.naming import ModelNaming
+from appliance.model_selection.usecases.offered import list_offered, sync_state, unlisted_refs
 from appliance.model_selection.usecases.reading import (
     chain_of,
     choices_among,
@@ -20,9 +21,12 @@ from appliance.model_selection.usecases.reading import (
     read_pool,
 )
 from appliance.model_selection.usecases.suspensions import watch
+from appliance.model_selection.usecases.syncing import Fetch, ModelSync
 
 __all__ = [
+    "Fetch",
     "ModelNaming",
+    "ModelSync",
     "assign_everywhere",
     "chain_of",
     "change_choices",
@@ -34,12 +38,15 @@ __all__ = [
     "is_restricted",
     "list_choices",
     "list_features",
+    "list_offered",
     "offers",
     "read_pool",
     "release",
     "rename",
     "reset_choices",
     "reset_features",
+    "sync_state",
+    "unlisted_refs",
     "uses_of",
     "watch",
 ]

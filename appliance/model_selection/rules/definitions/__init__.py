@@ -1,6 +1,7 @@
 """What a gateway says of the models that it brings, read entry by entry."""
 
 from appliance.model_selection.rules.definitions.feature_names import features_named
+from appliance.model_selection.rules.definitions.features import UNLISTED
 from appliance.model_selection.rules.definitions.reading import (
     MAX_DOCUMENT_BYTES,
     read_definitions,
@@ -9,6 +10,7 @@ from appliance.model_selection.rules.definitions.values import Offer, Problem, R
 
 __all__ = [
     "MAX_DOCUMENT_BYTES",
+    "UNLISTED",
     "Offer",
     "Problem",
     "Reading",

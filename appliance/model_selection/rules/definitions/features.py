@@ -12,6 +12,10 @@ from gateway.contract.selection import ref_key
 
 # Newer gateways write one such in place of a default when a feature has several.
 PSEUDO_DEFAULT = "__default__"
+SELECTABLE_UNLISTED = "selectable_unlisted"
+DEFAULT_UNLISTED = "default_unlisted"
+# The codes of problems about a model that a feature names and nothing defines.
+UNLISTED = frozenset({SELECTABLE_UNLISTED, DEFAULT_UNLISTED})
 
 
 class FeatureEntries:
@@ -123,9 +127,7 @@ class FeatureEntries:
             return None
         draft = self._models.drafts.get(ref_key(identifier))
         if draft is None:
-            self._note_undefined(
-                place, "selectable_unlisted", identifier=identifier, feature=feature
-            )
+            self._note_undefined(place, SELECTABLE_UNLISTED, identifier=identifier, feature=feature)
         return draft
 
     def _default(self, place: str, identifier: Any, feature: str) -> Draft | None:
@@ -142,7 +144,7 @@ class FeatureEntries:
         draft = self._models.drafts.get(ref_key(identifier))
         if draft is None:
             self._unread_defaults.add(feature)
-            self._note_undefined(place, "default_unlisted", identifier=identifier, feature=feature)
+            self._note_undefined(place, DEFAULT_UNLISTED, identifier=identifier, feature=feature)
         return draft
 
     def _note_undefined(self, place: str, code: str, *, identifier: str, feature: str) -> None:
@@ -151,7 +153,7 @@ class FeatureEntries:
             # Where the model stands, it is said already.
             return
         self._undefined.add(key)
-        what = "selectable" if code == "selectable_unlisted" else "the default"
+        what = "selectable" if code == SELECTABLE_UNLISTED else "the default"
         proposal = self._notes.proposal(identifier, self._models.refs())
         sentence = (
             f"The model {shown(identifier)} is {what} for {feature} but not in models{proposal}."

@@ -4,7 +4,7 @@ import pytest
 
 from appliance.model_selection.rules.definitions import Offer, Problem, Reading, read_definitions
 from gateway.contract.catalog import load_catalog
-from tests.appliance.model_selection.builders import (
+from tests.appliance.model_selection.rules.definitions.builders import (
     a_defined_feature,
     a_defined_model,
     a_document,

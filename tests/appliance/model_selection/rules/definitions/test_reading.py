@@ -14,7 +14,7 @@ from appliance.model_selection.rules.definitions import (
     read_definitions,
 )
 from gateway.contract.catalog import load_catalog
-from tests.appliance.model_selection.builders import (
+from tests.appliance.model_selection.rules.definitions.builders import (
     SEED,
     a_defined_feature,
     a_defined_model,
