@@ -109,11 +109,12 @@ class Ledger:
         groups, everything = self._all, self._all.everything()
         before = self._stock, self._mark, self._changed
         # Before the first wait: what changes from here on is not in it.
-        self._stock = next(each for each in STOCKS if each != self._referred)
-        self._mark, self._changed = secrets.token_hex(8), {}
+        stock = next(each for each in STOCKS if each != self._referred)
+        mark = secrets.token_hex(8)
+        self._stock, self._mark, self._changed = stock, mark, {}
         try:
-            content = await asyncio.to_thread(_encode, self._mark, everything)
-            await self._store.save(self._stock, content)
+            content = await asyncio.to_thread(_encode, mark, everything)
+            await self._store.save(stock, content)
         except BaseException:
             if self._all is groups:
                 self._stock, self._mark = before[:2]

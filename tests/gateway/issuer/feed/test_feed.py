@@ -7,10 +7,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from structlog.testing import capture_logs
 
 from gateway.contract import feed as contract
-from gateway.contract.feed import ALLOWED_NETWORKS, FeedKey, SwitchedOff
+from gateway.contract.feed import ALLOWED_NETWORKS, SELECTIONS, FeedKey, SwitchedOff
+from gateway.contract.selection import Choice, Feature, Group
 from gateway.errors import FeedRefusedError
 from gateway.issuer.feed.feed import Feed, News
-from gateway.issuer.feed.keeping import SNAPSHOT
+from gateway.issuer.feed.keeping import MANY, SNAPSHOT, STOCKS
 from gateway.issuer.feed.revocations import Revocations
 from gateway.issuer.feed.state import Course
 from gateway.issuer.identity import Identity
@@ -29,6 +30,8 @@ from tests.builders import (
 REVOKED = contract.Revocations(
     credentials=(contract.RevokedCredential(credential="pat:7", until=2**40),), minimum_era=3
 )
+CHAT = Feature(name="duo_chat", default="a", selectable=frozenset("ab"))
+CHOICE = Choice("duo_chat", "b", narrowed_to=frozenset("b"))
 OFF = SwitchedOff(flag="chat", unit_primitives=("duo_chat",))
 
 
@@ -117,6 +120,73 @@ def test_a_change_says_what_is_new(setup: Setup) -> None:
     assert (news.keys, news.issuers, news.confirms_keys) == ((key,), ("a", "b"), True)
     assert (news.models, news.switched_off, news.revocations) == (None, None, None)
     assert setup.feed.number == (1, 2)
+
+
+def test_choices_are_handed_on_and_changed_in_place(setup: Setup) -> None:
+    setup.take(setup.line(features=(CHAT,), groups=(Group(1), Group(2, 1, (CHOICE,)), Group(3))))
+    first = setup.news[-1].selections
+    assert first is not None
+    assert (first.features, first.groups.find(2)) == ((CHAT,), Group(2, 1, (CHOICE,)))
+    setup.change(groups=(Group(2), Group(4)), removed_groups=(3, 4))
+    assert setup.news[-1].selections == first
+    assert first.groups.everything() == (Group(1), Group(2), Group(4))
+    setup.change(since=2, sequence=3, issuers=("a",))
+    assert setup.news[-1].selections is None
+    setup.take(setup.line(sequence=4))
+    older = setup.news[-1].selections
+    assert older is not None
+    assert (older.features, len(older.groups)) == (None, 0)
+    assert (setup.feed.features_known, setup.feed.groups_known) == (0, 0)
+
+
+def test_what_the_instance_tells_of_choices_is_counted(setup: Setup) -> None:
+    assert (setup.feed.features_known, setup.feed.groups_known, setup.feed.kept_bytes) == (0, 0, 0)
+    setup.take(setup.line(features=(CHAT,), groups=(Group(1), Group(2))))
+    assert (setup.feed.features_known, setup.feed.groups_known) == (1, 2)
+
+
+def test_keys_are_opened_anew_only_where_more_is_required(setup: Setup) -> None:
+    setup.take(setup.line(a_feed_model(), requires=(SELECTIONS,)))
+    setup.change(requires=(SELECTIONS,))
+    assert setup.news[-1].models is None
+    setup.change(since=2, sequence=3, requires=("time_of_day",))
+    models = setup.news[-1].models
+    assert models is not None
+    assert not models[0].is_understood
+
+
+@pytest.mark.parametrize("count", [2, MANY + 1])
+async def test_choices_that_were_kept_are_restored_as_of_that_moment(
+    folder: Path, setup: Setup, identity: Identity, count: int
+) -> None:
+    groups = tuple(Group(number + 1) for number in range(count))
+    setup.take(setup.line(features=(CHAT,), groups=groups))
+    await setup.feed.keep()
+    setup.change(groups=(Group(2, 1, (CHOICE,)),), removed_groups=(1,))
+    await setup.feed.keep()
+    restarted = Setup(folder, identity)
+    restarted.feed.restore()
+    known = restarted.news[-1].selections
+    assert known is not None
+    assert known.features == (CHAT,)
+    assert set(known.groups.everything()) == {Group(2, 1, (CHOICE,)), *groups[2:]}
+    assert restarted.feed.position == (1, 2)
+    assert restarted.feed.kept_bytes == setup.feed.kept_bytes > 0
+    restarted.change(since=2, sequence=3, groups=(Group(1),))
+    assert len(known.groups) == count
+
+
+async def test_without_its_groups_nothing_that_was_kept_counts(
+    folder: Path, setup: Setup, identity: Identity
+) -> None:
+    groups = tuple(Group(number) for number in range(MANY + 1))
+    setup.take(setup.line(features=(CHAT,), groups=groups))
+    await setup.feed.keep()
+    (folder / f"{STOCKS[0]}.sealed").unlink()
+    restarted = Setup(folder, identity)
+    restarted.feed.restore()
+    assert not restarted.feed.has_document
+    assert (restarted.feed.position, restarted.news) == (None, [])
 
 
 def test_a_heartbeat_confirms_keys_that_this_feed_brought(setup: Setup) -> None:

@@ -3,6 +3,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.contract.feed import FeedDocument, FeedKey, Revocations, SignedFeed, SwitchedOff
+from gateway.contract.selection import Feature, Group
 from gateway.errors import FeedRefusedError
 from gateway.issuer.feed.state import Course, is_heartbeat, merged, read_feed
 from gateway.issuer.identity import Identity
@@ -20,6 +21,7 @@ from tests.builders import (
 ONE, TWO, THREE = (a_feed_model(ref=ref) for ref in ("one", "two", "three"))
 KEY = FeedKey(kid="k", n="AQAB", e="AQAB")
 OFF = SwitchedOff(flag="chat", unit_primitives=("duo_chat",))
+CHAT = Feature(name="duo_chat", default="one", selectable=frozenset({"one"}))
 PIN = Pin(
     instance_id=INSTANCE_ID,
     feed_key=base64url(a_feed_key().public_key().public_bytes_raw()),
@@ -104,6 +106,23 @@ def test_what_a_change_does_not_speak_of_stays() -> None:
     assert fresh.requires == ("x", "y")
 
 
+def test_features_stay_until_they_are_told_anew_and_groups_are_kept_elsewhere() -> None:
+    known = merged(None, snapshot(features=(CHAT,), groups=(Group(1),)))
+    assert (known.features, known.groups) == ((CHAT,), ())
+    later = merged(known, change(groups=(Group(2),), removed_groups=(1,)))
+    assert (later.features, later.groups, later.removed_groups) == ((CHAT,), (), ())
+    assert merged(known, change(features=())).features == ()
+    assert merged(known, snapshot()).features is None
+
+
+@pytest.mark.parametrize(
+    "parts", [{"features": (CHAT,)}, {"groups": (Group(1),)}, {"removed_groups": (1,)}]
+)
+def test_choices_of_groups_that_were_never_told_are_refused(parts: dict[str, object]) -> None:
+    with pytest.raises(FeedRefusedError, match="never told"):
+        merged(snapshot(), change(**parts))
+
+
 def test_revocations_are_not_part_of_what_is_known() -> None:
     assert merged(None, snapshot(revocations=Revocations(minimum_era=1))).revocations is None
 
@@ -137,6 +156,9 @@ def test_a_change_to_nothing_is_refused() -> None:
         (change(sequence=10, keys=()), False),
         (change(sequence=10, models=(ONE,)), False),
         (change(sequence=10, revocations=Revocations()), False),
+        (change(sequence=10, features=()), False),
+        (change(sequence=10, groups=(Group(1),)), False),
+        (change(sequence=10, removed_groups=(1,)), False),
     ],
 )
 def test_a_heartbeat_changes_nothing(document: FeedDocument, *, is_one: bool) -> None:
