@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import cast
 
 from sqlalchemy import BigInteger, Column, ColumnElement, ForeignKey, Integer, and_, func, not_
-from sqlmodel import Field, col, select, update
+from sqlmodel import Field, col, or_, select, update
 
 from appliance.accounts.rules import PersonalAccessToken, Scope, User, UserState
 from appliance.storage.engine import MAX_ID, Row, Session
@@ -128,6 +128,19 @@ def users_among(session: Session, user_ids: Collection[int]) -> Mapping[int, Use
     """Those of the users that there are, by id."""
     found = session.exec(select(UserRow).where(col(UserRow.id).in_(user_ids))).all()
     return {user.id: user for user in map(user_of, found)}
+
+
+def user_ids_like(session: Session, text: str, *, at_most: int) -> Collection[int]:
+    """The users in whose name or username that text is, whatever its case; the oldest first."""
+    folded = fold(text.replace("\0", ""))
+    query = select(UserRow.id).where(
+        or_(
+            col(UserRow.username_key).contains(folded, autoescape=True),
+            func.lower(UserRow.name).contains(folded, autoescape=True),
+        )
+    )
+    found = session.exec(query.order_by(col(UserRow.id)).limit(at_most)).all()
+    return [each for each in found if each is not None]
 
 
 def user_row_named(session: Session, username: str) -> UserRow | None:

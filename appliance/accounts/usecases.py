@@ -21,6 +21,8 @@ TOPIC = "user"
 PAT_TOPIC = "personal_access_token"
 PASSWORD_RANDOM_BYTES = 18
 MOST_NAMED = 5000
+# As many users can be named in a query.
+MOST_FOUND = 10_000
 NONE: Mapping[int, int] = {}
 
 _hasher = PasswordHasher()
@@ -104,6 +106,11 @@ def get_user(session: Session, user_id: int) -> User:
 def users_among(session: Session, user_ids: Collection[int]) -> Mapping[int, User]:
     """Those of the users that there are, by id."""
     return tables.users_among(session, user_ids)
+
+
+def users_like(session: Session, text: str) -> Collection[int]:
+    """The users in whose name or username that text is; at most the ten thousand oldest."""
+    return tables.user_ids_like(session, text, at_most=MOST_FOUND)
 
 
 def get_user_named(session: Session, username: str) -> User:

@@ -121,12 +121,41 @@ def shift(before: Namespace, after: Namespace) -> Shift:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """How groups are listed; `path` is the full one."""
+
+    by: Literal["name", "path", "id"] = "path"
+    is_descending: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupFilter:
-    """Which of the groups that a user may see are asked for."""
+    """Which of the groups that a user may see are asked for.
+
+    With `least_level` only those in which they have that role themselves, from above too, or a
+    higher one; an admin has none for being one. `parent` is the group right above, `within` any.
+    """
 
     search: str | None = None
     top_level_only: bool = False
-    parent_id: int | None = None
+    parent: Namespace | None = None
+    within: Namespace | None = None
+    least_level: AccessLevel | None = None
+    visibility: Visibility | None = None
+    without: frozenset[int] = frozenset()
+    order: Order = Order()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberFilter:
+    """Which members are asked for; `search` is in a name or username, `among` None: all."""
+
+    search: str | None = None
+    among: frozenset[int] | None = None
+    without: frozenset[int] = frozenset()
+
+
+EVERY_MEMBER = MemberFilter()
 
 
 def check_names(name: str | None, path: str | None, description: str | None) -> None:

@@ -1,6 +1,6 @@
 """Cuts long lists into pages, and says so in the headers that GitLab's clients read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 from urllib.parse import urlencode
@@ -53,15 +53,20 @@ class Slice(Generic[T]):
     page: Page
     total: int
 
-    def headers(self, url: str) -> dict[str, str]:
-        """GitLab's pagination headers; `url` is the list's own, without a query."""
+    def headers(self, url: str, *, asked: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
+        """GitLab's pagination headers; `url` is the list's own, without a query.
+
+        `asked` is the query of the request, which the links to other pages repeat.
+        """
+        kept = [each for each in asked if each[0] not in {"page", "per_page"}]
         last = max(1, -(-self.total // self.page.size))
         number = self.page.number
         following = number + 1 if number < last else None
         previous = number - 1 if 1 < number <= last + 1 else None
         relations = {"prev": previous, "next": following, "first": 1, "last": last}
         links = (
-            f'<{url}?{urlencode({"page": target, "per_page": self.page.size})}>; rel="{relation}"'
+            f"<{url}?{urlencode([('page', target), ('per_page', self.page.size), *kept])}>; "
+            f'rel="{relation}"'
             for relation, target in relations.items()
             if target is not None
         )

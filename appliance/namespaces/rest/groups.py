@@ -1,17 +1,20 @@
 """Groups over REST, under GitLab's names."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from litestar import delete, get, post, put
-from litestar.di import NamedDependency, Provide
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar import Request, delete, get, post, put
+from litestar.datastructures import MultiMixin
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 from litestar.response import Response
 from pydantic import BaseModel, ConfigDict, StrictInt, StrictStr
 
 from appliance.accounts.rules import Access, Caller
 from appliance.namespaces import usecases
+from appliance.namespaces.rest.listing import FILTERED
 from appliance.namespaces.rules import GroupChange, GroupFilter, Namespace, NewGroup, Visibility
 from appliance.namespaces.usecases import Follow, Surroundings
 from appliance.slashes import named
@@ -62,32 +65,25 @@ class TransferBody(Body):
     group_id: StrictInt | None = None
 
 
-async def provide_filter(
-    *, search: FromQuery[str | None] = None, top_level_only: FromQuery[bool] = False
-) -> GroupFilter:
-    """Which groups are asked for."""
-    return GroupFilter(search=search, top_level_only=top_level_only)
-
-
-_FILTERED = {"wanted": Provide(provide_filter)}
 Listed = Response[list[dict[str, Any]]]
 
 
-@get(PATH, opt={"access": Access.API}, dependencies=_FILTERED)
-async def list_groups(
+@get(PATH, opt={"access": Access.API}, dependencies=FILTERED)
+async def list_groups(  # noqa: PLR0913  # Litestar passes each by name
     *,
     asked: NamedDependency[Page],
     wanted: NamedDependency[GroupFilter],
     caller: NamedDependency[Caller],
     db: NamedDependency[Db],
     clock: NamedDependency[Clock],
+    request: Request[Any, Any, Any],
     public_url: NamedDependency[str],
 ) -> Listed:
-    """The groups that the caller may know of, by full path."""
+    """The groups that the caller may know of, by full path unless asked otherwise."""
 
     def work(session: Session) -> Listed:
         found = usecases.list_groups(session, caller.user, asked, wanted=wanted, now=clock())
-        return _show_groups(session, found, public_url, path=PATH)
+        return _show_groups(session, found, f"{public_url}{PATH}", query=request.query_params)
 
     return await db.read(work)
 
@@ -201,7 +197,11 @@ async def transfer_group(  # noqa: PLR0913  # Litestar passes each by name
     return await db.write(work)
 
 
-@get(f"{GROUP}/subgroups", opt={"access": Access.API}, dependencies=_FILTERED)
+@get(
+    [f"{GROUP}/subgroups", f"{GROUP}/descendant_groups"],
+    opt={"access": Access.API},
+    dependencies=FILTERED,
+)
 async def list_subgroups(  # noqa: PLR0913  # Litestar passes each by name
     *,
     group: FromPath[str],
@@ -210,16 +210,23 @@ async def list_subgroups(  # noqa: PLR0913  # Litestar passes each by name
     caller: NamedDependency[Caller],
     db: NamedDependency[Db],
     clock: NamedDependency[Clock],
+    request: Request[Any, Any, Any],
     public_url: NamedDependency[str],
 ) -> Listed:
-    """The groups right below one, by full path."""
+    """The groups right below one, or all that lie in it."""
+    is_deep = request.url.path.endswith("/descendant_groups")
 
     def work(session: Session) -> Listed:
         now = clock()
         above = named_group(session, group, caller, now=now)
-        inside = GroupFilter(search=wanted.search, parent_id=above.id)
+        inside = (
+            replace(wanted, top_level_only=False, within=above)
+            if is_deep
+            else replace(wanted, top_level_only=False, parent=above)
+        )
         found = usecases.list_groups(session, caller.user, asked, wanted=inside, now=now)
-        return _show_groups(session, found, public_url, path=f"{PATH}/{above.id}/subgroups")
+        url = f"{public_url}{PATH}/{above.id}/{'descendant_groups' if is_deep else 'subgroups'}"
+        return _show_groups(session, found, url, query=request.query_params)
 
     return await db.read(work)
 
@@ -235,12 +242,13 @@ def _show_group(session: Session, namespace: Namespace, public_url: str) -> dict
 
 
 def _show_groups(
-    session: Session, found: Slice[Namespace], public_url: str, *, path: str
+    session: Session, found: Slice[Namespace], url: str, *, query: MultiMixin[Any]
 ) -> Listed:
     names = usecases.full_names(session, found.items)
+    public_url = url.partition(PATH)[0]
     return Response(
         [_show(each, full_name=names[each.id], public_url=public_url) for each in found.items],
-        headers=found.headers(f"{public_url}{path}"),
+        headers=found.headers(url, asked=query.multi_items()),
     )
 
 

@@ -6,14 +6,23 @@ from typing import Any
 
 from litestar import Request, delete, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.response import Response
-from pydantic import StrictInt
+from pydantic import StrictInt, StrictStr
 
-from appliance.accounts.rules import Access, Caller
+from appliance.accounts.rules import USERNAME, Access, Caller
+from appliance.accounts.usecases import get_user_named
+from appliance.errors import InvalidFieldsError, NotFoundError
 from appliance.namespaces import usecases
 from appliance.namespaces.rest.groups import GROUP, PATH, Body, Listed, named_group
-from appliance.namespaces.rules import AccessLevel, Member, Membership, Namespace
+from appliance.namespaces.rest.listing import MEMBERS_FILTERED
+from appliance.namespaces.rules import (
+    AccessLevel,
+    Member,
+    MemberFilter,
+    Membership,
+    Namespace,
+)
 from appliance.storage.engine import Db, Session
 from appliance.storage.paging import Page
 
@@ -30,9 +39,25 @@ class RoleBody(Body):
 
 
 class MemberBody(RoleBody):
-    """Who gets a role."""
+    """Who gets a role, by number or by name."""
 
-    user_id: StrictInt
+    user_id: StrictInt | None = None
+    username: StrictStr | None = None
+
+    def number(self, session: Session) -> int:
+        """The user's number.
+
+        Raises:
+            InvalidFieldsError: not exactly one of both is said.
+            NotFoundError: no user has that name.
+        """
+        if self.user_id is not None and self.username is None:
+            return self.user_id
+        if self.username is None or self.user_id is not None:
+            raise InvalidFieldsError({"user_id": "name exactly one of user_id and username"})
+        if not USERNAME.fullmatch(self.username):
+            raise NotFoundError(what="User")
+        return get_user_named(session, self.username).id
 
 
 class DefaultBody(Body):
@@ -41,12 +66,17 @@ class DefaultBody(Body):
     namespace_id: StrictInt | None
 
 
-@get([f"{GROUP}/members", f"{GROUP}/members/all"], opt={"access": Access.API})
+@get(
+    [f"{GROUP}/members", f"{GROUP}/members/all"],
+    opt={"access": Access.API},
+    dependencies=MEMBERS_FILTERED,
+)
 async def list_members(  # noqa: PLR0913  # Litestar passes each by name
     *,
     request: Request[Any, Any, Any],
     group: FromPath[str],
     asked: NamedDependency[Page],
+    wanted: NamedDependency[MemberFilter],
     caller: NamedDependency[Caller],
     db: NamedDependency[Db],
     clock: NamedDependency[Clock],
@@ -58,11 +88,13 @@ async def list_members(  # noqa: PLR0913  # Litestar passes each by name
     def work(session: Session) -> Listed:
         now = clock()
         at = named_group(session, group, caller, now=now)
-        found = usecases.list_members(session, at, asked, inherited=inherited, now=now)
+        found = usecases.list_members(
+            session, at, asked, inherited=inherited, wanted=wanted, now=now
+        )
         path = f"{PATH}/{at.id}/members{'/all' if inherited else ''}"
         return Response(
             [_show_member(each, public_url) for each in found.items],
-            headers=found.headers(f"{public_url}{path}"),
+            headers=found.headers(f"{public_url}{path}", asked=request.query_params.multi_items()),
         )
 
     return await db.read(work)
@@ -83,7 +115,7 @@ async def add_member(  # Litestar passes each by name
     def work(session: Session) -> Member:
         now = clock()
         membership = Membership(
-            user_id=data.user_id,
+            user_id=data.number(session),
             namespace_id=named_group(session, group, caller, now=now).id,
             access_level=data.access_level,
             expires_on=data.expires_at,
@@ -148,20 +180,27 @@ async def change_member(  # noqa: PLR0913  # Litestar passes each by name
 
 
 @delete(MEMBER, opt={"access": Access.API})
-async def remove_member(
+async def remove_member(  # Litestar passes each by name
     *,
     group: FromPath[str],
     user_id: FromPath[int],
     caller: NamedDependency[Caller],
     db: NamedDependency[Db],
     clock: NamedDependency[Clock],
+    skip_subresources: FromQuery[bool] = False,
 ) -> None:
-    """Takes a user's own role in a group."""
+    """Takes a user's own role in a group, and unless told otherwise those in groups below it."""
 
     def work(session: Session) -> None:
         now = clock()
-        at = named_group(session, group, caller, now=now)
-        usecases.remove_member(session, at, user_id, caller_user=caller.user, now=now)
+        usecases.remove_member(
+            session,
+            named_group(session, group, caller, now=now),
+            user_id,
+            keeps_below=skip_subresources,
+            caller_user=caller.user,
+            now=now,
+        )
 
     await db.write(work)
 

@@ -18,6 +18,7 @@ from appliance.namespaces.tables.members import (
     lasting_owners,
     member_page,
     member_row,
+    member_rows_within,
     memberships,
     root_memberships,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "lasting_owners",
     "member_page",
     "member_row",
+    "member_rows_within",
     "members_within",
     "membership_of",
     "memberships",

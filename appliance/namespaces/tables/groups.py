@@ -1,7 +1,8 @@
 """Finds, adds and removes groups."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import String, exists, func, literal
 from sqlalchemy import cast as cast_to
@@ -11,13 +12,14 @@ from sqlmodel import col, or_, select
 
 from appliance.accounts.rules import User
 from appliance.namespaces.errors import NamespaceNotEmptyError
-from appliance.namespaces.rules import GroupFilter, Namespace, NewGroup
+from appliance.namespaces.rules import AccessLevel, GroupFilter, Namespace, NewGroup, Order
 from appliance.namespaces.tables.rows import (
     MemberRow,
     NamespaceRow,
     chain_text,
     fold,
     holds,
+    is_within,
     namespace_of,
 )
 from appliance.storage.engine import MAX_ID, Session
@@ -109,25 +111,47 @@ def delete_namespace(session: Session, row: NamespaceRow) -> None:
 def visible_page(
     session: Session, user: User, page: Page, *, wanted: GroupFilter, today: date
 ) -> Slice[Namespace]:
-    """A page of the groups that the user may know of, by full path."""
-    query = select(NamespaceRow).order_by(col(NamespaceRow.full_path_key))
+    """A page of the groups that the user may know of, in the order that is asked for."""
+    query = select(NamespaceRow)
     if not user.is_admin:
         is_open = NamespaceRow.visibility != "private"
         query = query.where(or_(is_open, _has_member(user.id, today)))
+    query = query.where(*_wanted(user, wanted, today))
+    rows = cut(session, query.order_by(*_ordered(wanted.order)), page)
+    return Slice(items=[namespace_of(row) for row in rows.items], page=page, total=rows.total)
+
+
+def _wanted(user: User, wanted: GroupFilter, today: date) -> Iterator[ColumnElement[bool]]:
     if wanted.top_level_only:
-        query = query.where(col(NamespaceRow.parent_id).is_(None))
-    if wanted.parent_id is not None:
-        query = query.where(NamespaceRow.parent_id == wanted.parent_id)
+        yield col(NamespaceRow.parent_id).is_(None)
+    if wanted.parent is not None:
+        yield col(NamespaceRow.parent_id) == wanted.parent.id
+    if wanted.within is not None:
+        yield is_within(chain_text(wanted.within.ancestry))
+        yield col(NamespaceRow.id) != wanted.within.id
+    if wanted.least_level is not None:
+        yield _has_member(user.id, today, at_least=wanted.least_level)
+    if wanted.visibility is not None:
+        yield col(NamespaceRow.visibility) == wanted.visibility
+    if wanted.without:
+        yield col(NamespaceRow.id).not_in(wanted.without)
     if wanted.search is not None:
         text = fold(wanted.search.replace("\0", ""))
-        query = query.where(
-            or_(
-                col(NamespaceRow.full_path_key).contains(text, autoescape=True),
-                func.lower(NamespaceRow.name).contains(text, autoescape=True),
-            )
+        yield or_(
+            col(NamespaceRow.full_path_key).contains(text, autoescape=True),
+            func.lower(NamespaceRow.name).contains(text, autoescape=True),
         )
-    rows = cut(session, query, page)
-    return Slice(items=[namespace_of(row) for row in rows.items], page=page, total=rows.total)
+
+
+def _ordered(order: Order) -> Sequence[Any]:
+    columns: dict[str, Any] = {
+        "name": func.lower(NamespaceRow.name),
+        "path": col(NamespaceRow.full_path_key),
+        "id": col(NamespaceRow.id),
+    }
+    # The number last, so that what is alike is never shown on two pages.
+    chosen = (columns[order.by], columns["id"])
+    return [each.desc() for each in chosen] if order.is_descending else chosen
 
 
 def groups_with_member(session: Session, user_id: int, *, today: date) -> Collection[int]:
@@ -136,10 +160,13 @@ def groups_with_member(session: Session, user_id: int, *, today: date) -> Collec
     return [each for each in session.exec(query).all() if each is not None]
 
 
-def _has_member(user_id: int, today: date) -> ColumnElement[bool]:
+def _has_member(
+    user_id: int, today: date, *, at_least: AccessLevel = AccessLevel.GUEST
+) -> ColumnElement[bool]:
+    """Whether the user has such a role in a group, their own or one from above."""
     inside = literal("/").concat(cast_to(col(MemberRow.namespace_id), String)).concat("/")
     return exists(
         select(MemberRow.id)
-        .where(MemberRow.user_id == user_id, holds(today))
+        .where(MemberRow.user_id == user_id, holds(today), MemberRow.access_level >= at_least)
         .where(col(NamespaceRow.ancestry).contains(inside))
     )

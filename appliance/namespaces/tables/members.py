@@ -6,12 +6,14 @@ from datetime import date
 from sqlalchemy import func
 from sqlmodel import col, select
 
-from appliance.namespaces.rules import AccessLevel, Membership
+from appliance.namespaces.rules import AccessLevel, MemberFilter, Membership, Namespace
 from appliance.namespaces.tables.rows import (
     DefaultNamespaceRow,
     MemberRow,
     NamespaceRow,
+    chain_text,
     holds,
+    is_within,
     membership_of,
 )
 from appliance.storage.engine import MAX_ID, Session
@@ -36,7 +38,12 @@ def member_row(session: Session, namespace_id: int, user_id: int) -> MemberRow |
 
 
 def member_page(
-    session: Session, page: Page, *, namespace_ids: Collection[int], today: date
+    session: Session,
+    page: Page,
+    *,
+    namespace_ids: Collection[int],
+    wanted: MemberFilter,
+    today: date,
 ) -> Slice[Membership]:
     """A page of who holds a role in any of the groups, with the highest they have, by user id."""
     best_first = (col(MemberRow.access_level).desc(), col(MemberRow.id).desc())
@@ -48,6 +55,10 @@ def member_page(
     )
     query = select(MemberRow).join(ranked, col(MemberRow.id) == ranked.c.id)
     query = query.where(ranked.c.place == 1)
+    if wanted.among is not None:
+        query = query.where(col(MemberRow.user_id).in_(wanted.among))
+    if wanted.without:
+        query = query.where(col(MemberRow.user_id).not_in(wanted.without))
     rows = cut(session, query.order_by(col(MemberRow.user_id)), page)
     return Slice(items=[membership_of(row) for row in rows.items], page=page, total=rows.total)
 
@@ -79,3 +90,10 @@ def root_memberships(session: Session, user_id: int, *, today: date) -> Sequence
 def default_row(session: Session, user_id: int) -> DefaultNamespaceRow | None:
     """The row of the group that the user chose."""
     return session.get(DefaultNamespaceRow, user_id)
+
+
+def member_rows_within(session: Session, namespace: Namespace, user_id: int) -> Sequence[MemberRow]:
+    """The rows of a user's direct memberships in a group and in those below it, for changing."""
+    query = select(MemberRow).join(NamespaceRow, col(NamespaceRow.id) == MemberRow.namespace_id)
+    query = query.where(MemberRow.user_id == user_id, is_within(chain_text(namespace.ancestry)))
+    return session.exec(query.order_by(col(MemberRow.namespace_id))).all()

@@ -86,6 +86,11 @@ def chain_text(ancestry: Iterable[int]) -> str:
     return f"/{'/'.join(map(str, ancestry))}/"
 
 
+def is_within(chain: str) -> ColumnElement[bool]:
+    """Whether a group is the one of that chain, or lies below it."""
+    return col(NamespaceRow.ancestry).startswith(chain)
+
+
 def namespace_of(row: NamespaceRow) -> Namespace:
     """The row as a value."""
     assert row.id is not None  # noqa: S101  # it comes from the database

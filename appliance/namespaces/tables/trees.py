@@ -9,7 +9,13 @@ from sqlalchemy import func, literal, update
 from sqlmodel import col, select
 
 from appliance.namespaces.rules import Namespace, Visibility
-from appliance.namespaces.tables.rows import MemberRow, NamespaceRow, chain_text, fold
+from appliance.namespaces.tables.rows import (
+    MemberRow,
+    NamespaceRow,
+    chain_text,
+    fold,
+    is_within,
+)
 from appliance.storage.engine import Session
 
 
@@ -24,7 +30,7 @@ class Extent:
 def extent(session: Session, row: NamespaceRow) -> Extent:
     """How far the group reaches with all that lies below it."""
     query = select(func.max(NamespaceRow.depth), func.max(func.length(NamespaceRow.full_path)))
-    depth, chars = session.exec(query.where(_is_within(row.ancestry))).one()
+    depth, chars = session.exec(query.where(is_within(row.ancestry))).one()
     return Extent(depth=depth, full_path_chars=chars)
 
 
@@ -60,7 +66,7 @@ def _rewrite(session: Session, row: NamespaceRow, values: dict[str, Any], *, now
     # No two rows meet in the middle of it: a path that begins with the other is that of a group
     # above, which has it already, or lies in the tree itself.
     session.flush()
-    statement = update(NamespaceRow).where(_is_within(row.ancestry))
+    statement = update(NamespaceRow).where(is_within(row.ancestry))
     statement = statement.values(**values, updated_at=now)
     session.execute(statement.execution_options(synchronize_session=False))
     session.expire_all()
@@ -77,20 +83,16 @@ def _continued(column: Any, before: str, after: str) -> Any:
     return literal(after).concat(func.substr(column, len(before) + 1))
 
 
-def _is_within(ancestry: str) -> Any:
-    return col(NamespaceRow.ancestry).startswith(ancestry)
-
-
 def visibilities_below(session: Session, row: NamespaceRow) -> Sequence[Visibility]:
     """How visible the groups below are, at any depth; each once."""
-    query = select(NamespaceRow.visibility).where(_is_within(row.ancestry))
+    query = select(NamespaceRow.visibility).where(is_within(row.ancestry))
     found = session.exec(query.where(NamespaceRow.id != row.id).distinct()).all()
     return cast("Sequence[Visibility]", found)
 
 
 def tree_ids(session: Session, namespace: Namespace) -> Sequence[int]:
     """The group's own id and those of all below."""
-    query = select(NamespaceRow.id).where(_is_within(chain_text(namespace.ancestry)))
+    query = select(NamespaceRow.id).where(is_within(chain_text(namespace.ancestry)))
     return [each for each in session.exec(query.order_by(col(NamespaceRow.id))).all() if each]
 
 
@@ -98,4 +100,4 @@ def members_within(session: Session, namespace: Namespace) -> Collection[int]:
     """The users who are members of the group itself or of one below it."""
     query = select(MemberRow.user_id).distinct()
     query = query.join(NamespaceRow, col(NamespaceRow.id) == col(MemberRow.namespace_id))
-    return session.exec(query.where(_is_within(chain_text(namespace.ancestry)))).all()
+    return session.exec(query.where(is_within(chain_text(namespace.ancestry)))).all()

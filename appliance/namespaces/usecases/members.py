@@ -1,15 +1,16 @@
 """Who belongs to a group, and which group a user's tokens are for."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from appliance.accounts.rules import User
-from appliance.accounts.usecases import get_user, raise_generation, users_among
+from appliance.accounts.usecases import get_user, raise_generation, users_among, users_like
 from appliance.audit.rules import Target
 from appliance.audit.usecases import record
 from appliance.errors import NotFoundError
 from appliance.namespaces import rules, tables
 from appliance.namespaces.errors import LastOwnerError, MemberExistsError
-from appliance.namespaces.rules import Member, Membership, Namespace
+from appliance.namespaces.rules import EVERY_MEMBER, Member, MemberFilter, Membership, Namespace
 from appliance.namespaces.usecases.finding import (
     access_level,
     check_owner,
@@ -24,11 +25,21 @@ TOPIC = "member"
 
 
 def list_members(
-    session: Session, namespace: Namespace, page: Page, *, inherited: bool, now: datetime
+    session: Session,
+    namespace: Namespace,
+    page: Page,
+    *,
+    inherited: bool,
+    now: datetime,
+    wanted: MemberFilter = EVERY_MEMBER,
 ) -> Slice[Member]:
     """A page of a group's members, with those of the groups above if `inherited`, by user id."""
     ids = namespace.ancestry if inherited else (namespace.id,)
-    found = tables.member_page(session, page, namespace_ids=ids, today=now.date())
+    if wanted.search is not None:
+        found_by_name = frozenset(users_like(session, wanted.search))
+        among = found_by_name if wanted.among is None else found_by_name & wanted.among
+        wanted = replace(wanted, among=among)
+    found = tables.member_page(session, page, namespace_ids=ids, wanted=wanted, today=now.date())
     users = users_among(session, [each.user_id for each in found.items])
     members = [Member(user=users[each.user_id], membership=each) for each in found.items]
     return Slice(items=members, page=page, total=found.total)
@@ -94,9 +105,17 @@ def set_member(
 
 
 def remove_member(
-    session: Session, namespace: Namespace, user_id: int, *, caller_user: User, now: datetime
+    session: Session,
+    namespace: Namespace,
+    user_id: int,
+    *,
+    keeps_below: bool = False,
+    caller_user: User,
+    now: datetime,
 ) -> None:
-    """Takes a user's own role in a group; everybody may leave.
+    """Takes a user's own role in a group and in those below it; everybody may leave.
+
+    With `keeps_below` only that in the group itself goes.
 
     Raises:
         NotFoundError: the user is no member of the group itself.
@@ -105,14 +124,17 @@ def remove_member(
     """
     if user_id != caller_user.id:
         check_owner(session, caller_user, namespace, now=now)
-    row = tables.member_row(session, namespace.id, user_id)
-    if row is None:
+    own = tables.member_row(session, namespace.id, user_id)
+    if own is None:
         raise NotFoundError(what="Member")
     _check_another_owner(session, namespace, user_id)
-    session.delete(row)
+    rows = [own] if keeps_below else tables.member_rows_within(session, namespace, user_id)
+    gone = [tables.membership_of(row) for row in rows]
+    for row in rows:
+        session.delete(row)
     session.flush()
-    membership = tables.membership_of(row)
-    _announce_member(session, membership, "removed", user=caller_user, now=now)
+    for membership in gone:
+        _announce_member(session, membership, "removed", user=caller_user, now=now)
 
 
 def default_namespace(session: Session, user: User, *, now: datetime) -> Namespace | None:

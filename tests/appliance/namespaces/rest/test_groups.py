@@ -10,7 +10,7 @@ PATH = "/api/v4/groups"
 
 
 async def _group(server: Server, path: str, **fields: Any) -> dict[str, Any]:
-    answer = await server.ask("POST", PATH, json={"name": path.title(), "path": path, **fields})
+    answer = await server.ask("POST", PATH, json={"name": path.title(), "path": path} | fields)
     assert answer.status_code == 201, answer.text
     made: dict[str, Any] = answer.json()
     return made
@@ -152,3 +152,48 @@ async def test_a_root_that_owns_purchases_is_not_transferred(server: Server, ask
         "POST", f"{PATH}/{lab['id']}/transfer", json={"group_id": forge["id"]}
     )
     assert (refused.status_code, refused.json()["code"]) == (409, "group_owns_purchases")
+
+
+async def _paths(server: Server, path: str, pat: str | None = None) -> list[str]:
+    answer = await server.ask("GET", path, pat=pat)
+    assert answer.status_code == 200, answer.text
+    return [each["full_path"] for each in answer.json()]
+
+
+async def test_groups_are_filtered_and_ordered_as_gitlab_s_clients_ask(server: Server) -> None:
+    lab = await _group(server, "lab", visibility="internal")
+    forge = await _group(server, "forge", name="Zeppelin")
+    leaf = await _group(server, "leaf", parent_id=lab["id"], visibility="internal")
+    number, pat = await server.new_user("ada")
+    member = {"user_id": number, "access_level": 40}
+    await server.ask("POST", f"{PATH}/{leaf['id']}/members", json=member)
+    assert await _paths(server, f"{PATH}?order_by=name&sort=desc") == ["forge", "lab/leaf", "lab"]
+    assert await _paths(server, f"{PATH}?order_by=id") == ["lab", "forge", "lab/leaf"]
+    assert await _paths(server, f"{PATH}?skip_groups[]={forge['id']}") == ["lab", "lab/leaf"]
+    assert await _paths(server, f"{PATH}?visibility=private") == ["forge"]
+    assert await _paths(server, PATH, pat) == ["lab", "lab/leaf"]
+    for query, expected in (
+        ("all_available=false", ["lab/leaf"]),
+        ("min_access_level=40", ["lab/leaf"]),
+        ("min_access_level=50", []),
+        ("owned=true", []),
+    ):
+        assert await _paths(server, f"{PATH}?{query}", pat) == expected
+    assert await _paths(server, f"{PATH}?owned=true") == ["forge", "lab", "lab/leaf"]
+    assert (await server.ask("GET", f"{PATH}?order_by=size")).status_code == 400
+
+
+async def test_all_groups_within_one_are_listed_page_by_page(server: Server) -> None:
+    lab = await _group(server, "lab")
+    team = await _group(server, "team", parent_id=lab["id"])
+    await _group(server, "leaf", parent_id=team["id"])
+    await _group(server, "labs")
+    path = f"{PATH}/lab/descendant_groups"
+    assert await _paths(server, path) == ["lab/team", "lab/team/leaf"]
+    first = await server.ask("GET", f"{path}?per_page=1&search=lea&order_by=id")
+    assert [each["path"] for each in first.json()] == ["leaf"]
+    # A client that follows the links asks for the same list.
+    link = first.headers["link"]
+    assert f"/groups/{lab['id']}/descendant_groups?page=1" in link
+    assert "search=lea" in link
+    assert "order_by=id" in link

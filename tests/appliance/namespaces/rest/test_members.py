@@ -76,6 +76,10 @@ async def test_a_role_is_changed_and_taken(server: Server, lab: dict[str, Any]) 
         ({"user_id": 99, "access_level": 30}, 404),
         ({"user_id": 1, "access_level": 35}, 400),
         ({"user_id": 1}, 400),
+        ({"access_level": 30}, 400),
+        ({"user_id": 1, "username": "admin", "access_level": 30}, 400),
+        ({"username": "nobody", "access_level": 30}, 404),
+        ({"username": "no body", "access_level": 30}, 404),
         ({"user_id": 1, "access_level": 30, "expires_at": "soon"}, 400),
     ],
 )
@@ -116,3 +120,44 @@ async def test_a_user_chooses_the_group_their_tokens_are_for(
     unset = await server.ask("PUT", path, pat=pat, json={"namespace_id": None})
     assert unset.json() == chosen.json()
     assert (await server.ask("PUT", path, pat=pat, json={})).status_code == 400
+
+
+async def test_a_member_is_named_by_username_too(server: Server, lab: dict[str, Any]) -> None:
+    del lab
+    number, _ = await server.new_user("ada")
+    made = await server.ask("POST", MEMBERS, json={"username": "Ada", "access_level": 30})
+    assert (made.status_code, made.json()["id"]) == (201, number)
+
+
+async def test_members_are_filtered(server: Server, lab: dict[str, Any]) -> None:
+    del lab
+    numbers = []
+    for name in ("ada", "adam", "bob"):
+        number, _ = await server.new_user(name)
+        numbers.append(number)
+        await server.ask("POST", MEMBERS, json={"user_id": number, "access_level": 30})
+
+    async def listed(query: str) -> list[str]:
+        answer = await server.ask("GET", f"{MEMBERS}?{query}")
+        return [each["username"] for each in answer.json()]
+
+    assert await listed("query=ADA") == ["ada", "adam"]
+    assert await listed(f"query=ada&skip_users[]={numbers[0]}") == ["adam"]
+    assert await listed(f"user_ids[]={numbers[0]}&user_ids[]={numbers[2]}") == ["ada", "bob"]
+    assert await listed(f"query=ada&user_ids[]={numbers[2]}") == []
+    first = await server.ask("GET", f"{MEMBERS}?query=ada&per_page=1")
+    assert "query=ada" in first.headers["link"]
+
+
+@pytest.mark.parametrize(("query", "left"), [("", 404), ("?skip_subresources=true", 200)])
+async def test_who_leaves_a_group_leaves_those_below_it(
+    server: Server, lab: dict[str, Any], query: str, left: int
+) -> None:
+    await server.ask("POST", PATH, json={"name": "Ai", "path": "ai", "parent_id": lab["id"]})
+    number, _ = await server.new_user("ada")
+    body = {"user_id": number, "access_level": 30}
+    for path in (MEMBERS, f"{PATH}/lab%2Fai/members"):
+        assert (await server.ask("POST", path, json=body)).status_code == 201
+    assert (await server.ask("DELETE", f"{MEMBERS}/{number}{query}")).status_code == 204
+    assert (await server.ask("GET", f"{PATH}/lab%2Fai/members/{number}")).status_code == left
+    assert (await server.ask("DELETE", f"{MEMBERS}/{number}")).status_code == 404
