@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import pytest
 
 from appliance.accounts.rules import User
-from appliance.audit.rules import SYSTEM
+from appliance.audit.rules import SYSTEM, AuditEvent
 from appliance.audit.usecases import list_events
 from appliance.feature_flags.usecases import set_flag
 from appliance.model_selection import usecases
@@ -18,7 +18,9 @@ from appliance.model_selection.rules import (
     FeatureView,
 )
 from appliance.model_selection.tables.offers import OfferedFeatureRow, OfferedModelRow
-from appliance.namespaces.rules import AccessLevel, Namespace
+from appliance.model_selection.tables.writing import put_choice
+from appliance.namespaces.rules import AccessLevel, Namespace, NewGroup
+from appliance.namespaces.tables import add_namespace, namespace_row
 from appliance.self_hosted_models.rules import Description, SelfHostedModel
 from appliance.self_hosted_models.usecases import change_model, create_model
 from appliance.storage.engine import Db, Session
@@ -26,7 +28,7 @@ from appliance.storage.outbox import changes_after
 from appliance.storage.paging import Page
 from appliance.storage.sealing import Sealer
 from gateway.contract.catalog import Catalog, load_catalog
-from gateway.contract.selection import Effective, ref_key
+from gateway.contract.selection import Choice, Effective, ref_key
 from tests.appliance.namespaces.builders import add_group, add_member, add_user
 from tests.instance_builders import NOW
 
@@ -61,8 +63,12 @@ class Lab:
 
     def change_model(self, model: SelfHostedModel, **changes: Any) -> None:
         """Changes a model, and nothing of who names it."""
+        self.do(self.change_in, model, **changes)
+
+    def change_in(self, session: Session, model: SelfHostedModel, **changes: Any) -> None:
+        """The same within a transaction."""
         description = Description(**changes)
-        self.do(change_model, model.id, description, sealer=self.sealer, actor=SYSTEM, now=NOW)
+        change_model(session, model.id, description, sealer=self.sealer, actor=SYSTEM, now=NOW)
 
     def offer(
         self, ref: str, *features: str, default_for: Iterable[str] = (), **changes: Any
@@ -103,6 +109,38 @@ class Lab:
     def group(self, path: str, *, parent: Namespace | None = None, **fields: Any) -> Namespace:
         """A new group."""
         return add_group(self.db, self.admin, path, parent=parent, **fields)
+
+    def many_groups(self, parent: Namespace, count: int) -> Sequence[int]:
+        """New groups right below one, without their stories."""
+
+        def work(session: Session) -> Sequence[int]:
+            news = [NewGroup(name=f"n{each}", path=f"n{each}") for each in range(count)]
+            rows = [
+                add_namespace(
+                    session, new, full_path=f"{parent.path}/{new.path}", parent=parent, now=NOW
+                )
+                for new in news
+            ]
+            return [row.id or 0 for row in rows]
+
+        return self.do(work)
+
+    def many_choices(self, group_ids: Iterable[int], feature: str, model: str) -> None:
+        """The same choice in many groups, without its stories."""
+
+        def work(session: Session) -> None:
+            for each in group_ids:
+                put_choice(session, each, Choice(feature, model), now=NOW)
+
+        self.do(work)
+
+    def put_below(self, session: Session, group: Namespace, above: Namespace) -> None:
+        """Puts a group without any below it elsewhere."""
+        row = namespace_row(session, group.id)
+        assert row is not None
+        row.parent_id, row.root_id, row.depth = above.id, above.root_id, above.depth + 1
+        row.ancestry = f"/{'/'.join(map(str, (*above.ancestry, group.id)))}/"
+        session.flush()
 
     def member(self, group: Namespace, name: str, level: AccessLevel) -> User:
         """A new user with a role in a group."""
@@ -175,11 +213,14 @@ class Lab:
         """Sets a flag for everyone."""
         self.do(set_flag, flag, value=value, actor=SYSTEM, now=NOW)
 
-    def entries(self, *actions: str) -> list[dict[str, Any]]:
-        """The details of what the audit has of these actions, oldest first."""
+    def events(self, *actions: str) -> list[AuditEvent]:
+        """What the audit has of these actions, oldest first."""
         found = self.db.read_blocking(lambda session: list_events(session, Page.asked(1, 100)))
-        told = [each.entry for each in reversed(found.items)]
-        return [dict(each.details) for each in told if each.action in actions]
+        return [each for each in reversed(found.items) if each.entry.action in actions]
+
+    def entries(self, *actions: str) -> list[dict[str, Any]]:
+        """Their details."""
+        return [dict(each.entry.details) for each in self.events(*actions)]
 
     def told(self, topic: str) -> list[dict[str, Any]]:
         """What the outbox has of a topic, oldest first."""
