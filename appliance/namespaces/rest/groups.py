@@ -173,12 +173,12 @@ async def delete_group(
 async def transfer_group(  # noqa: PLR0913  # Litestar passes each by name
     *,
     group: FromPath[str],
-    data: JSONBody[TransferBody],
     caller: NamedDependency[Caller],
     db: NamedDependency[Db],
     clock: NamedDependency[Clock],
     surroundings: NamedDependency[Surroundings],
     public_url: NamedDependency[str],
+    data: JSONBody[TransferBody | None] = None,
 ) -> dict[str, Any]:
     """Moves a group, with all that lies in it."""
 
@@ -187,7 +187,7 @@ async def transfer_group(  # noqa: PLR0913  # Litestar passes each by name
         moved = usecases.move_group(
             session,
             named_group(session, group, caller, now=now),
-            data.group_id,
+            None if data is None else data.group_id,
             surroundings=surroundings,
             caller_user=caller.user,
             now=now,
