@@ -120,7 +120,7 @@ class Relay:
             # One timer for the whole answer: one at every read would cost something at every chunk.
             async with asyncio.timeout(self._longest_answer_s):
                 opened = await self._forwarder.open(call.upstream, call.path, call.body)
-                answer = opened.answer
+                _, answer = opened
                 if call.stream and _kind(answer) == _EVENT_STREAM:
                     await _stream(exchange, answer, tap=tap, account=account)
                 else:
@@ -131,7 +131,7 @@ class Relay:
         finally:
             exchange.forget_client()
             if opened is not None:
-                self._forwarder.close(opened)
+                self._forwarder.close(call.upstream, *opened)
 
     def _tell(self, call: Call, account: Account, *, request_id: bytes) -> None:
         usage = account.usage

@@ -1,7 +1,5 @@
 """Sends a request to a model's endpoint and judges its answer."""
 
-from typing import NamedTuple
-
 import msgspec
 
 from gateway.errors import (
@@ -27,6 +25,9 @@ SUCCESS = range(200, 300)
 MAX_REFUSAL_BYTES = 64 * 1024
 MAX_REASON_CHARS = 2000
 
+# Who answers, and the answer as far as it has come.
+Opened = tuple[Replica, Connection]
+
 
 class _Refusal(msgspec.Struct):
     """The part of OpenAI's error object that is worth handing on."""
@@ -37,14 +38,6 @@ class _Refusal(msgspec.Struct):
 
 class _Refused(msgspec.Struct):
     error: _Refusal
-
-
-class Opened(NamedTuple):
-    """A request that is under way, and its answer as far as it has come."""
-
-    upstream: Upstream
-    replica: Replica
-    answer: Connection
 
 
 class Forwarder:
@@ -66,64 +59,46 @@ class Forwarder:
         """
         if not upstream.is_understood:
             raise GatewayTooOldError(reason=f"the model {upstream.ref} requires something unknown")
-        load = upstream.load
-        if 0 < upstream.max_in_flight <= load.in_flight:
-            raise ModelBusyError(reason=f"{upstream.ref} is asked {load.in_flight} things already")
-        load.in_flight += 1
-        try:
-            opened = await self._open(upstream, path, body)
-        except (OSError, TimeoutError, BrokenOffError) as cause:
-            load.in_flight -= 1
-            reason = f"{upstream.ref}: {type(cause).__name__}: {cause}"
-            raise ModelUnavailableError(reason=reason) from cause
-        except BaseException:  # also a cancelled task
-            load.in_flight -= 1
-            raise
-        if opened.answer.status in SUCCESS:
-            return opened
-        try:
-            raise await _refusal(upstream, opened.answer)
-        finally:
-            self.close(opened)
-
-    async def _open(self, upstream: Upstream, path: str, body: bytes) -> Opened:
-        """Asks one endpoint, and another one if that is away before the client has anything.
-
-        Not if it took the request and broke off: what ended it may be the request.
-        """
+        in_flight = upstream.load.in_flight
+        if 0 < upstream.max_in_flight <= in_flight:
+            raise ModelBusyError(reason=f"{upstream.ref} is asked {in_flight} things already")
         replica = upstream.next_replica()
         try:
-            answer = await self._ask(replica, path, body)
-        except (OSError, TimeoutError):
-            other = upstream.other_replica(replica)
+            return await self._ask(upstream, replica, path=path, body=body)
+        except ModelUnavailableError as error:
+            # What ended an endpoint that took the request may be the request.
+            is_away = not isinstance(error.__cause__, BrokenOffError)
+            other = upstream.other_replica(replica) if is_away else None
             if other is None:
                 raise
-        else:
-            other = upstream.other_replica(replica) if answer.status in AWAY else None
-            if other is None:
-                return Opened(upstream, replica, answer)
-            self._give_back(replica, answer)
-        return Opened(upstream, other, await self._ask(other, path, body))
+        return await self._ask(upstream, other, path=path, body=body)
 
-    async def _ask(self, replica: Replica, path: str, body: bytes) -> Connection:
+    async def _ask(self, upstream: Upstream, replica: Replica, *, path: str, body: bytes) -> Opened:
+        load = upstream.load
+        load.in_flight += 1
         replica.in_flight += 1
         try:
-            return await self._client.ask(replica.origin, replica.question(path, body))
-        except (OSError, TimeoutError):
+            answer = await self._client.ask(replica.origin, replica.question(path, body))
+        except BaseException as cause:  # also a cancelled task
+            load.in_flight -= 1
             replica.in_flight -= 1
-            # The next probe is seconds away, and each request until then would wait for this one.
-            replica.note("unreachable")
-            raise
-        except BaseException:  # also a cancelled task
-            replica.in_flight -= 1
-            raise
+            if isinstance(cause, OSError | TimeoutError):
+                # The next probe is seconds away, and each request until then would wait as long.
+                replica.note("unreachable")
+            elif not isinstance(cause, BrokenOffError):
+                raise
+            reason = f"{upstream.ref}: {type(cause).__name__}: {cause}"
+            raise ModelUnavailableError(reason=reason) from cause
+        if answer.status in SUCCESS:
+            return replica, answer
+        try:
+            raise await _refusal(upstream, answer)
+        finally:
+            self.close(upstream, replica, answer)
 
-    def close(self, opened: Opened) -> None:
+    def close(self, upstream: Upstream, replica: Replica, answer: Connection) -> None:
         """Frees the model at once if it is still answering; else keeps the connection."""
-        opened.upstream.load.in_flight -= 1
-        self._give_back(opened.replica, opened.answer)
-
-    def _give_back(self, replica: Replica, answer: Connection) -> None:
+        upstream.load.in_flight -= 1
         replica.in_flight -= 1
         self._client.take_back(replica.origin, answer)
 

@@ -15,6 +15,7 @@ from gateway import __main__ as program
 from tests.builders import a_feed_key, base64url
 from tests.certificate_builders import NOW, Organisation
 from tests.conftest import wait_until
+from tests.fakes.own_files import AdminsFiles, a_model, an_upstream
 
 PIN = {
     "instance_id": "i",
@@ -71,6 +72,33 @@ def test_wrong_settings_are_all_listed_without_their_values(
     assert "CASEMATE_GATEWAY_PORT" in errors
     assert "CASEMATE_ALLOWED_NETWORKS" in errors
     assert "seventy" not in errors
+
+
+def test_every_problem_of_the_gateways_own_models_is_listed_without_their_keys(
+    home: Path,
+) -> None:
+    files = AdminsFiles(home)
+    files.define(a_model(), a_model("BIG"))
+    key = files.key_file("key-canary-1", mode=0o644)
+    files.bind(an_upstream("other"), an_upstream(api_key_file=key))
+    named = {
+        "CASEMATE_DEFINITIONS_FILE": str(files.definitions),
+        "CASEMATE_UPSTREAMS_FILE": str(files.upstreams),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "serve"],
+        env={**os.environ, **named},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stderr
+    assert done.returncode == 2
+    assert "'BIG': is there already, as 'big'" in said
+    assert "upstream of 'other': model: not one" in said
+    assert "chmod 600" in said
+    assert len(said.splitlines()) == 3
+    assert "key-canary-1" not in said
 
 
 def test_a_certificate_without_its_key_is_refused(
