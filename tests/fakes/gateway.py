@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from appliance.gateway_feed.rules import encode, gateway_id
 from gateway.contract.challenge import CHALLENGE_PATH, Challenge, ChallengeAnswer, signed_text
+from gateway.contract.definitions import DEFINITIONS_PATH
 
 
 @contextmanager
@@ -37,6 +38,8 @@ class FakeGateway:
     # Each part waits for a turn when there are any to be had.
     turns: asyncio.Semaphore | None = None
     breaks_off: bool = False
+    # What it says of the models that it brings; None: it fails at that.
+    definitions: bytes | None = b"[]"
     running: int = 0
     sent_bytes: int = 0
     left: asyncio.Event = field(default_factory=asyncio.Event)
@@ -58,6 +61,7 @@ class FakeGateway:
     async def start(self) -> None:
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_post(CHALLENGE_PATH, self._prove)
+        app.router.add_get(DEFINITIONS_PATH, self._define)
         app.router.add_post("/v1/{rest:.*}", self._answer)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -75,6 +79,11 @@ class FakeGateway:
             signature=encode(self.signing.sign(signed_text(challenge))),
         )
         return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
+
+    async def _define(self, request: web.Request) -> web.Response:
+        del request
+        status = 500 if self.definitions is None else 200
+        return web.Response(status=status, body=self.definitions, content_type="application/json")
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         headers = {name.lower(): value for name, value in request.headers.items()}
