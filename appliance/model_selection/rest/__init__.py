@@ -1,7 +1,7 @@
 """Who may choose which model, and which there are, over REST."""
 
-from appliance.model_selection.rest import offered
+from appliance.model_selection.rest import features, groups, offered
 
-handlers = offered.handlers
+handlers = (*features.handlers, *groups.handlers, *offered.handlers)
 
 __all__ = ["handlers"]

@@ -16,6 +16,7 @@ from appliance.model_selection.rules.choosing import choices_of
 from appliance.model_selection.rules.places import Place
 from appliance.model_selection.rules.views import choice_view
 from appliance.model_selection.rules.wishes import Known, check_features
+from appliance.model_selection.usecases.offered import unlisted_refs
 from appliance.model_selection.usecases.reading import chain_of, offers_from, read_pool
 from appliance.model_selection.usecases.suspensions import Note, group_target, watch_tree
 from appliance.namespaces.rules import AccessLevel, Namespace, check_level
@@ -70,7 +71,7 @@ def change_choices(  # noqa: PLR0917  # who, where and what
         InvalidFieldsError: a model that the level above does not offer.
     """
     asked, place = _open_place(session, user, namespace_id, catalog=catalog, now=now)
-    known = Known(pool=asked.pool, catalog=catalog, unlisted={})
+    known = Known(pool=asked.pool, catalog=catalog, unlisted=unlisted_refs(session))
     wished = choices_of(change, place, known)
     changed = {each.feature: each for each in wished if each != place.own_choice(each.feature)}
     note = _note("changed", asked, now)

@@ -13,6 +13,7 @@ from appliance.model_selection.rules import FeatureChange, FeatureSetting, Featu
 from appliance.model_selection.rules.offering import offer_of
 from appliance.model_selection.rules.views import feature_view
 from appliance.model_selection.rules.wishes import Known, check_features, is_same, settings_of
+from appliance.model_selection.usecases.offered import unlisted_refs
 from appliance.model_selection.usecases.reading import read_pool
 from appliance.model_selection.usecases.suspensions import INSTANCE, Note, note_offers
 from appliance.storage.engine import Session
@@ -46,7 +47,7 @@ def change_features(
         FeatureUnknownError: the catalogue has none of that name.
         InvalidFieldsError: a model that cannot be chosen, or a wish that contradicts itself.
     """
-    known = replace(_known(session, catalog), unlisted={})
+    known = replace(_known(session, catalog), unlisted=unlisted_refs(session))
     before = tables.features.all_settings(session)
     wished = settings_of(change, known, stored=before, now=now)
     changed = [each for each in wished if not is_same(each, before.get(each.feature))]

@@ -70,5 +70,5 @@ def test_another_default_decides_alike() -> None:
 
 def test_what_was_said_is_read_in_the_refs_of_now() -> None:
     renamed = with_new_refs(OFFER, {"a": "x"})
-    assert (renamed.default, renamed.selectable) == ("x", {"x", "b", "c"})
+    assert (renamed.default, renamed.selectable) == ("x", frozenset("xbc"))
     assert with_new_refs(Feature(name=CHAT, is_locked=True), {"a": "x"}).is_locked

@@ -38,7 +38,7 @@ def test_what_names_a_released_model_falls_back(lab: Lab, top: Namespace) -> Non
     assert lab.feature(CODE).setting is None
     chat = lab.feature(CHAT).setting
     assert chat is not None
-    assert (chat.default_ref, chat.allowed) == ("a", {"a"})
+    assert (chat.default_ref, chat.allowed) == ("a", frozenset("a"))
     assert lab.view(top, CODE).choice is None
     assert lab.view(top).choice == Choice(CHAT, "a", narrowed_to=frozenset("a"))
     found = lab.do(usecases.uses_of, "b")
@@ -82,7 +82,7 @@ def test_everything_follows_a_model_to_its_new_ref(lab: Lab, top: Namespace) -> 
     lab.do(usecases.rename, "late", "new", now=NOW)
     setting, choice = lab.feature().setting, lab.view(top).choice
     assert setting is not None
-    assert (setting.default_ref, setting.allowed) == ("new", {"new", "a"})
+    assert (setting.default_ref, setting.allowed) == ("new", frozenset({"new", "a"}))
     assert choice == Choice(CHAT, "new", narrowed_to=frozenset({"a", "new"}))
     assert lab.view(top).here.model == "new"
     assert lab.told("group_choice")[-1] == {"namespace_ids": [top.id], "features": [CHAT]}

@@ -88,8 +88,8 @@ def test_a_refused_change_suspends_nothing(lab: Lab, top: Namespace, child: Name
 
 def _watched(lab: Lab, model: SelfHostedModel, **changes: Any) -> None:
     def work(session: Session) -> None:
-        asked = {"cause": "model_changed", "actor": SYSTEM, "now": NOW}
-        with usecases.watch(session, lab.catalog, **asked):
+        cause = "model_changed"
+        with usecases.watch(session, lab.catalog, cause=cause, actor=SYSTEM, now=NOW):
             lab.change_in(session, model, **changes)
 
     lab.do(work)
@@ -128,8 +128,8 @@ def test_a_group_that_lies_elsewhere_chooses_from_something_else(
     lab.choose(child, "c")
 
     def work(session: Session) -> None:
-        asked = {"cause": "group_moved", "actor": SYSTEM, "now": NOW}
-        with usecases.watch(session, lab.catalog, below=child, **asked):
+        cause = "group_moved"
+        with usecases.watch(session, lab.catalog, cause=cause, actor=SYSTEM, now=NOW, below=child):
             lab.put_below(session, child, other)
 
     lab.do(work)
