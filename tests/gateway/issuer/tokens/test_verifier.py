@@ -97,7 +97,8 @@ async def test_a_real_gateway_refuses_each_attack_without_the_reason(
                 assert answer.headers["www-authenticate"] == "Bearer"
                 assert answer.json()["error"] == REFUSED
     assert sent > 200
-    assert {line["event"] for line in logged} == {"request_refused"}
+    # A probe of the model may end meanwhile.
+    assert {line["event"] for line in logged} - {"model_state_changed"} == {"request_refused"}
     assert max(len(str(line)) for line in logged) < 600
     signature = good().rpartition(".")[2]
     assert signature not in str(logged)
