@@ -34,7 +34,8 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_locked: bool = False
 
 
-class Choice(msgspec.Struct, frozen=True, array_like=True):
+# No part of a cycle, and there may be millions: the collector need not look at each again and again.
+class Choice(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a group says of a feature.
 
     `narrowed_to`, if it is said, has `model` in it. With `is_locked` no group below chooses.
@@ -46,7 +47,7 @@ class Choice(msgspec.Struct, frozen=True, array_like=True):
     narrowed_to: frozenset[str] | None = None
 
 
-class Group(msgspec.Struct, frozen=True, array_like=True):
+class Group(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A group with its own choices, one a feature; `parent_id` None: the top of a tree."""
 
     id: int

@@ -19,7 +19,8 @@ from gateway.issuer.fetching import SUCCESS, TooLargeError, lines, read_limited
 from gateway.issuer.identity import Identity
 from gateway.issuer.pins import Pin
 
-MAX_FEED_BYTES = 64 * 1024 * 1024
+# 100,000 groups that choose for each of 18 features are half of it.
+MAX_FEED_BYTES = 256 * 1024 * 1024
 # From here on a document costs milliseconds, which running answers would wait for.
 LARGE_BYTES = 256 * 1024
 # No longer than a revocation may take: an instance that is back is followed within it.
