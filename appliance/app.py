@@ -1,5 +1,6 @@
 """Joins the parts of the instance into one application; the only place that knows them all."""
 
+import random
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ from appliance.explanations import jobs as explanation_jobs
 from appliance.explanations import rest as explanations
 from appliance.feature_flags import rest as feature_flags
 from appliance.forwarding import rest as forwarding
+from appliance.forwarding.rest import GatewayProbe
 from appliance.gateway_feed import jobs as feed_jobs
 from appliance.gateway_feed import rest as gateway_feed
 from appliance.gateway_feed.rest import Streams
@@ -66,12 +68,16 @@ from appliance.joints import FROM_ABOVE, held_kids, model_tools
 from appliance.licensing import jobs as licensing_jobs
 from appliance.licensing import rest as licensing
 from appliance.licensing.usecases import note_time
-from appliance.model_selection.usecases import ModelNaming
+from appliance.model_selection import jobs as model_jobs
+from appliance.model_selection import rest as model_selection
+from appliance.model_selection.rules.definitions import MAX_DOCUMENT_BYTES
+from appliance.model_selection.usecases import ModelNaming, ModelSync
 from appliance.namespaces import rest as namespaces
 from appliance.observation import Observation
 from appliance.outbound import Outbound
 from appliance.resources import rest as resources
 from appliance.self_hosted_models import rest as self_hosted_models
+from appliance.self_hosted_models.rest import ModelChecks
 from appliance.self_hosted_models.rules import checked_endpoint
 from appliance.self_hosted_models.usecases import resolve
 from appliance.settings import Settings
@@ -106,6 +112,7 @@ HANDLERS = [
     *access_tokens.handlers,
     *licensing.handlers,
     *self_hosted_models.handlers,
+    *model_selection.handlers,
     *instance_settings_rest.handlers,
     *code_suggestions.handlers,
     *explanations.handlers,
@@ -197,7 +204,8 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         "streams": streams,
     }
     values["model_tools"] = model_tools(values)
-    jobs = TimedJobs(instance.db, _jobs(settings, instance.sealer), clock=clock)
+    timed = (*_jobs(settings, instance.sealer), *model_jobs.jobs_of_offers(values["model_sync"]))
+    jobs = TimedJobs(instance.db, timed, clock=clock)
     app = Litestar(
         route_handlers=[
             *HANDLERS,
@@ -223,7 +231,8 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         logging_config=None,
         # The pages that Litestar would add load their scripts from outside.
         openapi_config=None,
-        lifespan=[lambda _: jobs.run(), lambda _: outbound.run(), lambda _: streams.run()],
+        # What jobs are in the middle of needs the way out until it is done.
+        lifespan=[lambda _: outbound.run(), lambda _: jobs.run(), lambda _: streams.run()],
         on_shutdown=[instance.db.close],
     )
     _check_every_route_states_its_access(app)
@@ -266,6 +275,7 @@ def _values(
         check_public_address, networks=settings.networks, resolve=egress.resolving(resolve)
     )
     desk = Desk(db, told, check_address=check_address, check_gateway=check_gateway, clock=clock)
+    probe = GatewayProbe(db, outbound, minter=minter, told=told, clock=clock)
     return {
         "db": instance.db,
         "sealer": instance.sealer,
@@ -273,6 +283,14 @@ def _values(
         "minter": minter,
         "feed_sources": Sources(sealer=instance.sealer, minter=minter, catalog=catalog, told=told),
         "model_names": ModelNaming(catalog),
+        "model_sync": ModelSync(
+            partial(outbound.get, limit_bytes=MAX_DOCUMENT_BYTES),
+            told,
+            catalog=catalog,
+            interval=settings.models_sync_interval,
+            chance=random.random,
+        ),
+        "check_model": ModelChecks(db, instance.sealer, catalog=catalog, probe=probe),
         "check_endpoint": _endpoint_check(settings.networks, egress),
         "told": told,
         "outbound": outbound,

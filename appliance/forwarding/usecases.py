@@ -1,14 +1,15 @@
 """Judges who asks, and makes the token that one request is handed on with."""
 
 from datetime import datetime
+from uuid import UUID
 
 from appliance.access_tokens.errors import AccessTokenSupersededError
 from appliance.access_tokens.rules import FORWARDED_LIFETIME, Purpose
 from appliance.access_tokens.usecases import Minter, Recognised, namespace_of_token
 from appliance.errors import NotFoundError
-from appliance.forwarding.rules import Incoming, Onward
+from appliance.forwarding.rules import Incoming, Onward, OwnWay
 from appliance.instance_settings.rules import Addresses
-from appliance.instance_settings.usecases import settings_now
+from appliance.instance_settings.usecases import addresses, settings_now
 from appliance.namespaces.rules import Namespace
 from appliance.storage.engine import Session
 
@@ -38,6 +39,18 @@ def prepare(
         token=token.text,
         silence_s=settings.ai_gateway_timeout_s,
     )
+
+
+def own_way(
+    session: Session, *, jti: UUID, minter: Minter, told: Addresses, now: datetime
+) -> OwnWay:
+    """How the instance calls the gateway for itself now; `jti` is for a token, if one is due.
+
+    Raises:
+        NoSigningKeyError, ClockWentBackError: no token can be made.
+    """
+    token = minter.mint_instance_token(session, jti=jti, now=now)
+    return OwnWay(gateway_url=addresses(session, told).ai_gateway_url, token=token)
 
 
 def _namespace(session: Session, recognised: Recognised, *, now: datetime) -> Namespace | None:

@@ -11,13 +11,19 @@ import msgspec
 CHECK_PATH = "/v1/models/check"
 # An API key of 4,096 characters and an endpoint of 2,048, escaped.
 MAX_CHECK_BYTES = 64 * 1024
+MAX_CHECKED_BYTES = 64 * 1024
 
+# What the instance calls its own step before those of the gateway: the way to it.
+GATEWAY = "gateway"
 # The steps, in their order; one that fails is the last.
 ADDRESS = "address"
 MODELS = "models"
 ANSWER = "answer"
 STREAM = "stream"
 STEPS = (ADDRESS, MODELS, ANSWER, STREAM)
+
+# The code of a step that passed.
+OK = "ok"
 
 # How long each step may take at most. A model that is read from disk takes long to its first token.
 STEP_S = 3.0
@@ -44,7 +50,7 @@ class ModelCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one step; `code` is stable, "ok" for one that passed.
+    """What came of one step; `code` is stable, `OK` for one that passed.
 
     `fix` is a sentence that says what to do. `proposes` has the fields of the registration that
     would mend it, such as `{"endpoint": "http://10.0.0.5:8000/v1"}`.

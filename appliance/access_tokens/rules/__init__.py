@@ -20,12 +20,14 @@ from appliance.access_tokens.rules.keys import (
 from appliance.access_tokens.rules.minting import (
     EDITOR_LIFETIME,
     FORWARDED_LIFETIME,
+    INSTANCE_KEPT,
     AccessToken,
     Origin,
     Purpose,
     Subject,
     client_headers,
     global_user_id,
+    instance_claims,
     sign,
     token_claims,
 )
@@ -50,6 +52,7 @@ from appliance.access_tokens.rules.rotation import (
 __all__ = [
     "EDITOR_LIFETIME",
     "FORWARDED_LIFETIME",
+    "INSTANCE_KEPT",
     "PUBLISHED",
     "AccessToken",
     "Held",
@@ -75,6 +78,7 @@ __all__ = [
     "guards",
     "holders",
     "in_state",
+    "instance_claims",
     "is_chat_open",
     "matches_entity_tag",
     "next_step",

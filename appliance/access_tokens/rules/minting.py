@@ -20,6 +20,9 @@ DIRECT_LIFETIME = timedelta(minutes=15)
 # Editors and agents ask once an hour, as at the real instance.
 EDITOR_LIFETIME = timedelta(hours=1)
 FORWARDED_LIFETIME = timedelta(minutes=2)
+INSTANCE_LIFETIME = timedelta(minutes=5)
+# The last part of its life is for whom it is with already.
+INSTANCE_KEPT = timedelta(minutes=4)
 # What the real instance gives; a verifier's clock may be a little behind.
 NOT_BEFORE_MARGIN = timedelta(seconds=5)
 ENABLED_FLAGS = "X-Gitlab-Enabled-Feature-Flags"
@@ -122,6 +125,29 @@ def token_claims(
         gen=subject.generation,
         era=origin.era,
         client_ip=msgspec.UNSET if purpose.client_ip is None else purpose.client_ip,
+    )
+
+
+def instance_claims(origin: Origin, *, jti: UUID, now: datetime) -> Claims:
+    """The claims of a token with which the instance calls a gateway for itself: it opens no model.
+
+    Nobody's credential and nobody's grant is behind it, so only the era takes it back.
+    """
+    issued_at = int(now.timestamp())
+    return Claims(
+        iss=origin.issuer,
+        aud=(AUDIENCE,),
+        sub=origin.instance_id,
+        iat=issued_at,
+        nbf=issued_at - int(NOT_BEFORE_MARGIN.total_seconds()),
+        exp=issued_at + int(INSTANCE_LIFETIME.total_seconds()),
+        jti=str(jti),
+        gitlab_realm=origin.realm,
+        gitlab_instance_id=origin.instance_id,
+        scopes=frozenset(),
+        providers=frozenset(),
+        use="instance",
+        era=origin.era,
     )
 
 

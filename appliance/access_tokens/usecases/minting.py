@@ -1,7 +1,7 @@
 """Mints access tokens."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from uuid import UUID
 
@@ -31,6 +31,16 @@ SUBJECT_PURPOSE = "global user id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """The instance's own token, and what it says: good for as long as that is so."""
+
+    origin: Origin
+    kid: str
+    until: datetime
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recognised:
     """An access token that came back and is good."""
 
@@ -51,6 +61,7 @@ class Minter:
         self._catalog = catalog
         self._subject_key = sealer.derive(SUBJECT_PURPOSE)
         self._opened: tuple[str, RSAPrivateKey] | None = None
+        self._own: _Kept | None = None
 
     def mint(
         self,
@@ -82,6 +93,29 @@ class Minter:
             base_url=where.gateway_public_url,
             headers=rules.client_headers(claims, version=self._version),
         )
+
+    def mint_instance_token(self, session: Session, *, jti: UUID, now: datetime) -> str:
+        """The token with which the instance calls a gateway for itself; kept for a few minutes.
+
+        One that was superseded, or signed with a key that signs no more, is not handed out again.
+
+        Raises:
+            NoSigningKeyError: there is no key to sign with.
+            ClockWentBackError: the clock shows a time that was over before.
+        """
+        sealed = tables.current_key(session)
+        if sealed is None:
+            raise NoSigningKeyError
+        origin = self._origin(session, addresses(session, self._told), now=now)
+        kept = self._own
+        is_good = kept is not None and (kept.origin, kept.kid) == (origin, sealed.kid)
+        if kept is not None and is_good and kept.until - rules.INSTANCE_KEPT <= now < kept.until:
+            return kept.text
+        claims = rules.instance_claims(origin, jti=jti, now=now)
+        text = rules.sign(claims, self._open(sealed), kid=sealed.kid)
+        until = now + rules.INSTANCE_KEPT
+        self._own = _Kept(origin=origin, kid=sealed.kid, until=until, text=text)
+        return text
 
     def recognise(self, session: Session, token: CompactToken, *, now: datetime) -> Recognised:
         """Whose the access token is that comes back, and what it says.

@@ -1,7 +1,8 @@
 """Self-hosted models over REST, for admins; an API key goes in and never comes out."""
 
-from appliance.self_hosted_models.rest import registration
+from appliance.self_hosted_models.rest import probing, registration
+from appliance.self_hosted_models.rest.probing import CheckModel, ModelChecks
 
-handlers = registration.handlers
+handlers = (*registration.handlers, *probing.handlers)
 
-__all__ = ["handlers"]
+__all__ = ["CheckModel", "ModelChecks", "handlers"]

@@ -3,17 +3,16 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from appliance.errors import InvalidFieldsError
-from appliance.self_hosted_models.rules.registration import Description
+from appliance.self_hosted_models.rules.registration import Description, told_endpoints
 from gateway.contract.addresses import EndpointRefusedError, parse_endpoint
 from gateway.contract.egress import folded_host
-from gateway.contract.probing import Finding, ModelCheck
+from gateway.contract.probing import GATEWAY, OK, Finding, ModelCheck
 
 # Has a gateway try the endpoint; a gateway that cannot be reached is a finding as well.
 ProbeModel = Callable[[ModelCheck], Awaitable[Sequence[Finding]]]
-
-# The step before those of the contract: the way to the gateway that tries the others.
-GATEWAY = "gateway"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +41,8 @@ class ProbeResult:
     probes: tuple[Finding, ...]
 
 
-def to_try(description: Description, stored: StoredModel | None) -> ModelCheck:
-    """What is tried: the description, with what is stored in place of what it leaves out.
+def to_try(description: Description, stored: StoredModel | None) -> tuple[ModelCheck, ...]:
+    """What is tried at each endpoint: the description, or what is stored where it says nothing.
 
     The stored API key goes only to where it goes anyway; else whoever has an admin's session for a
     minute could have it sent to a server of their own.
@@ -51,23 +50,36 @@ def to_try(description: Description, stored: StoredModel | None) -> ModelCheck:
     Raises:
         InvalidFieldsError: no endpoint or no identifier; or another server, without its API key.
     """
-    endpoint = description.endpoint or (stored.endpoints[0] if stored else None)
+    endpoints = told_endpoints(description) or (stored.endpoints if stored else ())
     identifier = description.identifier or (stored.identifier if stored else None)
-    if endpoint is None or identifier is None:
-        said = {"endpoint": endpoint, "identifier": identifier}
-        missing = [name for name, value in said.items() if value is None]
+    if not endpoints or identifier is None:
+        said = {"endpoint": endpoints, "identifier": identifier}
+        missing = [name for name, value in said.items() if not value]
         raise InvalidFieldsError(dict.fromkeys(missing, "is required"))
-    api_key, origin = description.api_key, _origin(endpoint)
-    # An address that is none gets no key: it is the gateway's to say what is wrong with it.
-    if api_key is None and stored is not None and stored.api_key is not None and origin:
-        if origin not in {_origin(each) for each in stored.endpoints}:
-            problem = (
-                "is needed again, or null for none: the stored one is never sent to another server "
-                "than that of the stored endpoint"
-            )
-            raise InvalidFieldsError({"api_key": problem})
-        api_key = stored.api_key
-    return ModelCheck(endpoint=endpoint, identifier=identifier, api_key=api_key or None)
+    return tuple(
+        ModelCheck(
+            endpoint=endpoint,
+            identifier=identifier,
+            api_key=_key_for(endpoint, description.api_key, stored),
+        )
+        for endpoint in endpoints
+    )
+
+
+def _key_for(endpoint: str, told: str | None, stored: StoredModel | None) -> str | None:
+    if told is not None or stored is None or stored.api_key is None:
+        return told or None
+    origin = _origin(endpoint)
+    if origin is None:
+        # It is the gateway's to say what is wrong with it, and no key is needed for that.
+        return None
+    if origin not in {_origin(each) for each in stored.endpoints}:
+        problem = (
+            "is needed again, or null for none: the stored one is never sent to another server "
+            "than that of a stored endpoint"
+        )
+        raise InvalidFieldsError({"api_key": problem})
+    return stored.api_key
 
 
 def _origin(url: str) -> tuple[str, str, int] | None:
@@ -78,25 +90,31 @@ def _origin(url: str) -> tuple[str, str, int] | None:
     return endpoint.scheme, folded_host(endpoint.host), endpoint.port
 
 
-def result_of(check: ModelCheck, findings: Sequence[Finding]) -> ProbeResult:
-    """What the findings come to together; none is a failure."""
+def result_of(tried: Mapping[str, Sequence[Finding]]) -> ProbeResult:
+    """What the findings at each endpoint come to together; none at one is a failure there."""
+    findings = [each for found in tried.values() for each in found or [NOTHING]]
+    if len(tried) > 1:
+        findings = [
+            structs.replace(each, name=f"{each.name} {endpoint}")
+            for endpoint, found in tried.items()
+            for each in found or [NOTHING]
+        ]
     failed = [each for each in findings if not each.success]
-    if findings and not failed:
+    if not failed:
+        where = ", ".join(tried)
         return ProbeResult(
             success=True,
-            message=f"The model {check.identifier!r} answers at {check.endpoint}, and streams.",
-            details={"code": "ok", "fix": None, "proposes": {}},
+            message=f"The model answers at {where}, and streams.",
+            details={"code": OK, "fix": None, "proposes": {}},
             errors=(),
             probes=tuple(findings),
         )
-    first = failed[0] if failed else NOTHING
+    first = failed[0]
     return ProbeResult(
         success=False,
         message=first.message,
         details={"code": first.code, "fix": first.fix, "proposes": first.proposes},
-        errors=tuple(
-            " ".join(filter(None, (each.message, each.fix))) for each in failed or [first]
-        ),
+        errors=tuple(" ".join(filter(None, (each.message, each.fix))) for each in failed),
         probes=tuple(findings),
     )
 

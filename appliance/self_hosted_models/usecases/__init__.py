@@ -1,6 +1,7 @@
 """What an AI admin and the set-up do with self-hosted models, and what the feed reads of them."""
 
 from appliance.self_hosted_models.usecases.naming import NO_NAMES, ModelNames, Uses
+from appliance.self_hosted_models.usecases.probing import stored_model
 from appliance.self_hosted_models.usecases.registration import (
     LocalModelResult,
     all_models,
@@ -30,4 +31,5 @@ __all__ = [
     "list_models",
     "resolve",
     "served_models",
+    "stored_model",
 ]

@@ -11,6 +11,7 @@ from gateway.contract.probing import (
     ADDRESS,
     ANSWER,
     MODELS,
+    OK,
     STEP_S,
     STEPS,
     STREAM,
@@ -111,4 +112,4 @@ class _Check:
 
 
 def _passed(name: str, message: str) -> Finding:
-    return Finding(name=name, success=True, code="ok", message=message)
+    return Finding(name=name, success=True, code=OK, message=message)

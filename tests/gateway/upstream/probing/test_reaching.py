@@ -151,11 +151,11 @@ async def test_a_certificate_for_another_name_proposes_the_name(
 ) -> None:
     pair = organisation.issue("model", "localhost")
     async with a_faulty_endpoint(serving(*pair)) as endpoint:
+        proposed = endpoint.url.replace("127.0.0.1", "localhost")
         for ca in (None, organisation.ca):
             found = await fault(check, endpoint.url, ca=ca)
             assert found.code == "certificate_wrong_name"
             assert found.message.endswith("is made out to localhost, not to 127.0.0.1.")
-            proposed = endpoint.url.replace("127.0.0.1", "localhost")
             assert found.proposes == {"endpoint": proposed}
         assert (await check(proposed, ca=organisation.ca))[-1].success
 
