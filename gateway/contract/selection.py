@@ -34,7 +34,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_locked: bool = False
 
 
-# No part of a cycle, and there may be millions: the collector need not look at each again and again.
+# No part of a cycle, and there may be millions: the collector need not look at each, ever.
 class Choice(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a group says of a feature.
 
