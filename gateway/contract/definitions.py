@@ -11,6 +11,10 @@ from gateway.contract.catalog import PromptStyle, ReleaseState
 
 DEFINITIONS_PATH = "/v1/models/definitions"
 
+# An instance takes no document that is longer or names more models.
+MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
+MAX_MODELS = 10_000
+
 # What a model may be named as.
 REF = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/:-]{0,253}[A-Za-z0-9])?")
 

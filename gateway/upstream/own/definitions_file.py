@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 
 from gateway.contract.catalog import Catalog, ReleaseState
-from gateway.contract.definitions import REF, DefinedFeature, DefinedModel
+from gateway.contract.definitions import MAX_MODELS, REF, DefinedFeature, DefinedModel
 from gateway.contract.selection import DEFAULT_MODEL, ref_key
 from gateway.upstream.own.entries import (
     UnreadableFileError,
@@ -74,8 +74,11 @@ def read_definitions(path: Path | None, catalog: Catalog) -> Defined:
         lists = _lists(path)
     except UnreadableFileError as error:
         return Defined(problems=[str(error)])
+    told = lists.get("models", ())
+    if len(told) > MAX_MODELS:
+        return Defined(problems=[f"names {len(told)} models; {MAX_MODELS} are the most"])
     models = _Models(catalog)
-    for number, written in enumerate(lists.get("models", ()), 1):
+    for number, written in enumerate(told, 1):
         models.take(written, number)
     features = _Features(models, catalog)
     for number, written in enumerate(lists.get("unit_primitives", ()), 1):

@@ -11,7 +11,7 @@ import structlog
 
 from gateway.contract.addresses import Network
 from gateway.contract.catalog import Catalog, load_catalog
-from gateway.contract.definitions import DefinedFamily, Definitions
+from gateway.contract.definitions import MAX_DOCUMENT_BYTES, DefinedFamily, Definitions
 from gateway.errors import StateError
 from gateway.issuer.feed.known_models import KnownModel
 from gateway.upstream.own.definitions_file import Defined, read_definitions
@@ -110,11 +110,16 @@ def read_files(files: OwnFiles) -> Reading:
     problems = [
         f"{setting}: {path}: {problem}" for setting, path, read in told for problem in read.problems
     ]
+    brought = None if problems else _brought(defined, bound, catalog)
+    if brought is not None and len(brought.document) > MAX_DOCUMENT_BYTES:
+        size = f"{len(brought.document)} bytes, {MAX_DOCUMENT_BYTES} are the most"
+        problems.append(f"{DEFINITIONS_FILE}: {files.definitions}: makes a document of {size}")
+        brought = None
     named = (files.definitions, files.upstreams)
     return Reading(
         paths=(*(each for each in named if each is not None), *bound.key_files),
         problems=tuple(problems),
-        brought=None if problems else _brought(defined, bound, catalog),
+        brought=brought,
     )
 
 

@@ -15,9 +15,7 @@ from appliance.model_selection.rules.definitions.models import ModelEntries
 from appliance.model_selection.rules.definitions.notes import Notes
 from appliance.model_selection.rules.definitions.values import Reading
 from gateway.contract.catalog import Catalog
-
-MAX_DOCUMENT_BYTES = 1024 * 1024
-MOST_MODELS = 10_000
+from gateway.contract.definitions import MAX_DOCUMENT_BYTES, MAX_MODELS
 
 
 def read_definitions(document: bytes, catalog: Catalog) -> Reading:
@@ -64,5 +62,5 @@ def _content(document: bytes) -> Any:
 
 
 def _check_number(models: list[Any]) -> None:
-    if len(models) > MOST_MODELS:
-        raise TooManyModelsError(len(models), MOST_MODELS)
+    if len(models) > MAX_MODELS:
+        raise TooManyModelsError(len(models), MAX_MODELS)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.contract.catalog import load_catalog
+from gateway.contract.definitions import MAX_MODELS
 from gateway.contract.selection import ref_key
 from gateway.upstream.own.definitions_file import Defined, read_definitions
 from tests.fakes.own_files import SEED, AdminsFiles, a_feature, a_model
@@ -151,6 +152,11 @@ def test_a_file_that_cannot_be_read_is_one_problem(tmp_path: Path, text: str) ->
     defined = read_definitions(path, CATALOG)
     assert len(defined.problems) == 1
     assert defined.identifiers is None
+
+
+def test_more_models_than_an_instance_takes_are_refused(tmp_path: Path) -> None:
+    defined = read(tmp_path, *(a_model(f"model_{number}") for number in range(MAX_MODELS + 1)))
+    assert defined.problems == ["names 10001 models; 10000 are the most"]
 
 
 def test_ten_thousand_models_are_read_in_time(tmp_path: Path) -> None:

@@ -74,6 +74,14 @@ def test_every_problem_of_both_files_stops_the_start(files: AdminsFiles) -> None
     ]
 
 
+def test_a_document_that_no_instance_takes_is_refused(files: AdminsFiles) -> None:
+    text = "x" * 1000
+    models = (a_model(f"model_{number}", description=text) for number in range(9000))
+    files.define(a_model(), *models)
+    with pytest.raises(StateError, match="bytes, 8388608 are the most"):
+        OwnModels(files.said())
+
+
 async def test_a_change_of_either_file_counts_without_a_restart(files: AdminsFiles) -> None:
     own = OwnModels(files.said())
     before = own.brought.etag
