@@ -17,6 +17,7 @@ from appliance.app import open_database
 from appliance.audit.rules import SYSTEM
 from appliance.errors import ApplianceError, NotFoundError
 from appliance.gateway_feed import usecases as gateway_feed
+from appliance.model_selection.usecases import ModelNaming, assign_everywhere
 from appliance.self_hosted_models import rules as model_rules
 from appliance.self_hosted_models import usecases as models
 from appliance.settings import Settings
@@ -28,6 +29,7 @@ from appliance.storage.sealing import (
     ensure_master_key_check,
     is_sealed,
 )
+from gateway.contract.catalog import load_catalog
 from gateway.contract.introspection import is_well_formed_pat
 
 FIRST_PAT_NAME = "made at installation"
@@ -189,7 +191,7 @@ def _fill(
         case "known":
             pass
     if plan.model is not None:
-        result = models.ensure_local_model(session, plan.model, sealer=sealer, now=now)
+        result = _ensure_model(session, plan.model, sealer=sealer, now=now)
         created += ["model"] if result.is_new else []
         changed += [f"model.{field}" for field in result.changed]
     return Filled(
@@ -200,6 +202,19 @@ def _fill(
         changed=changed,
         warnings=warnings,
     )
+
+
+def _ensure_model(
+    session: Session, described: model_rules.Description, *, sealer: Sealer, now: datetime
+) -> models.LocalModelResult:
+    catalog = load_catalog()
+    result = models.ensure_local_model(
+        session, described, sealer=sealer, names=ModelNaming(catalog), now=now
+    )
+    # Only once: what an admin makes of it afterwards is left alone.
+    if result.is_new and described.ref is not None:
+        assign_everywhere(session, described.ref, catalog=catalog, actor=SYSTEM, now=now)
+    return result
 
 
 def _is_known(db: Db, username: str) -> bool:

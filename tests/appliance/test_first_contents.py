@@ -1,13 +1,20 @@
 import json
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from appliance.app import open_database
+from appliance.audit.rules import SYSTEM
 from appliance.errors import ApplianceError
 from appliance.first_contents import Answers, AnswersError, fill, read_answers
 from appliance.gateway_feed.rules import encode
+from appliance.model_selection.rules import FeatureSetting
+from appliance.model_selection.usecases import list_features, reset_features
 from appliance.self_hosted_models.errors import EndpointNotAllowedError
 from appliance.storage.sealing import MasterKeyMissingError, MasterKeyWrongError
+from gateway.contract.catalog import load_catalog
 from gateway.contract.introspection import is_well_formed_pat
 from tests.appliance.conftest import FilledHome
 from tests.instance_builders import NOW, GatewayKeys, some_answers
@@ -46,9 +53,43 @@ def test_a_second_time_changes_nothing(filled: FilledHome) -> None:
 def test_another_model_is_taken_over(filled: FilledHome) -> None:
     changes = {"ref": "other", "identifier": "o", "endpoint": "http://127.0.0.1:9/v1"}
     result = fill(filled.settings(), _answers(filled, **changes), now=NOW)
-    assert result.changed == ["model.ref", "model.endpoint", "model.identifier"]
+    assert set(result.changed) == {"model.ref", "model.endpoint", "model.identifier"}
     again = fill(filled.settings(), _answers(filled, **changes), now=NOW)
     assert (again.created, again.changed) == ([], [])
+
+
+def _settings(filled: FilledHome) -> Mapping[str, FeatureSetting | None]:
+    catalog = load_catalog()
+    with closing(open_database(filled.settings())) as db:
+        found = db.read_blocking(lambda session: list_features(session, catalog=catalog))
+    return {each.name: each.setting for each in found}
+
+
+def test_the_local_model_is_assigned_to_every_feature_it_suits(filled: FilledHome) -> None:
+    suited = [
+        name for name, each in load_catalog().features.items() if "general" in each.model_families
+    ]
+    assert suited
+    for name, setting in _settings(filled).items():
+        assert (setting is not None) == (name in suited)
+        if setting is not None:
+            assert (setting.default_ref, setting.allowed) == ("smollm2-135m-instruct", None)
+
+
+def test_what_an_admin_made_of_it_is_left_alone_and_follows_the_ref(filled: FilledHome) -> None:
+    catalog = load_catalog()
+    with closing(open_database(filled.settings())) as db:
+        db.write_blocking(
+            lambda session: reset_features(
+                session, ["duo_chat"], catalog=catalog, actor=SYSTEM, now=NOW
+            )
+        )
+    fill(filled.settings(), _answers(filled, ref="other"), now=NOW)
+    settings = _settings(filled)
+    assert settings["duo_chat"] is None
+    code = settings["code_completions"]
+    assert code is not None
+    assert code.default_ref == "other"
 
 
 def test_another_api_key_is_taken_over(filled: FilledHome) -> None:
