@@ -10,16 +10,14 @@ import aiohttp
 import structlog
 from litestar import Litestar
 from litestar.di import Provide
-from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from gateway.contract.addresses import parse_endpoint
 from gateway.contract.catalog import load_catalog
-from gateway.contract.definitions import DEFINITIONS_PATH
 from gateway.contract.feed import Report
 from gateway.contract.recorder import EgressRecorder
-from gateway.edge import code, definitions, openai
+from gateway.edge import surfaces
 from gateway.edge.admission import Admission
 from gateway.edge.background import repeat
 from gateway.edge.callers import Callers
@@ -32,9 +30,11 @@ from gateway.edge.followers import Followers
 from gateway.edge.gate import Gate
 from gateway.edge.health import health, healthz, ready
 from gateway.edge.metrics import Metrics
+from gateway.edge.model_check import ModelCheckSurface
 from gateway.edge.openai import OpenAISurface
 from gateway.edge.relay import Relay
 from gateway.edge.running import Running
+from gateway.edge.surfaces import Surfaces
 from gateway.issuer.feed.client import FeedClient
 from gateway.issuer.feed.feed import Feed
 from gateway.issuer.feed.reporting import Reporter
@@ -55,6 +55,7 @@ from gateway.upstream.egress import EgressGuard, open_session
 from gateway.upstream.endpoints import Endpoints
 from gateway.upstream.forward import Forwarder
 from gateway.upstream.own.own_models import OwnFiles, OwnModels
+from gateway.upstream.probing import ModelProber
 from gateway.upstream.trust import outgoing_trust
 
 PROBE_INTERVAL = timedelta(seconds=2)
@@ -118,9 +119,8 @@ class Gateway:
         self._trusted = outgoing_trust(settings.ca_file)
         self._key_set: KeySet | None = None
         self._feed: Feed | None = None
-        self.surface: OpenAISurface | None = None
-        self.code: CodeSurface | None = None
-        self.definitions = DefinitionsSurface(lambda: own.brought, metrics)
+        self.surfaces: Surfaces | None = None
+        self._definitions = DefinitionsSurface(lambda: own.brought, metrics)
 
     def checks(self) -> dict[str, bool]:
         """What readiness means: tokens can be checked and a configuration is known."""
@@ -187,8 +187,13 @@ class Gateway:
                 longest_answer=settings.longest_answer,
                 clock=self._clock,
             )
-            self.surface = self._open_surface(gate, chooser, relay)
-            self.code = self._open_code(gate)
+            prober = ModelProber(guard, trusted=self._trusted)
+            self.surfaces = Surfaces(
+                openai=self._open_surface(gate, chooser, relay),
+                code=self._open_code(gate),
+                definitions=self._definitions,
+                model_check=ModelCheckSurface(gate, prober.check, self._metrics),
+            )
             yield
 
     def _hosts(self) -> set[str]:
@@ -372,17 +377,11 @@ def create_app(
         logging_config=None,
     )
     served = [(method, route.path) for route in rest.routes for method in route.methods]
-    surfaces = (*openai.SERVED, *code.SERVED, *definitions.SERVED)
-    check_coverage([*((m, p) for m, p in served if m != "OPTIONS"), *surfaces])
+    check_coverage([*((m, p) for m, p in served if m != "OPTIONS"), *surfaces.SERVED])
 
     def dispatch(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        # Model calls go round Litestar: its router and middleware cost more than the policy does.
-        if scope["type"] == ScopeType.HTTP and scope["path"].startswith(openai.PREFIX + "/"):
-            if scope["path"] == DEFINITIONS_PATH:
-                return gateway.definitions(scope, receive, send)
-            is_code = scope["path"].startswith(code.PREFIX + "/")
-            surface = gateway.code if is_code else gateway.surface
-            assert surface is not None  # noqa: S101  # made by the lifespan
+        opened = gateway.surfaces
+        if opened is not None and (surface := opened.find(scope)) is not None:
             return surface(scope, receive, send)
         return rest(scope, receive, send)
 

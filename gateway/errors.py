@@ -63,6 +63,16 @@ class IssuerNotPermittedError(ForbiddenError):
     message = "This route does not take tokens of that issuer."
 
 
+class InstanceOnlyError(ForbiddenError):
+    """The route is the instance's own; no user's token opens it, an administrator's neither."""
+
+    code = Code.INSTANCE_ONLY
+    message = (
+        "Only the instance that this gateway follows may ask for this; ask the instance for it, as "
+        "an administrator."
+    )
+
+
 class NamespaceNotGrantedError(ForbiddenError):
     """The request names a group that the token is not for; None: what it names is no id."""
 

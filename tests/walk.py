@@ -60,6 +60,8 @@ def a_body(model: str, *, instance_id: str = INSTANCE_ID) -> dict[str, object]:
         "max_tokens": 4,
         "instance_id": instance_id,
         "nonce": "once",
+        "endpoint": "http://127.0.0.1:1/v1",
+        "identifier": model,
     }
 
 
@@ -83,6 +85,8 @@ def expected(route: Route, visitor: Visitor, *, provider: str, is_all_on: bool =
 
 def _granted(route: Route, visitor: Visitor, claims: Claims, *, provider: str) -> Outcome:
     policy = ROUTES[route]
+    if policy.is_for_instance:
+        return FINE if claims.use == "instance" else (403, "instance_only")
     if route == USER_TOKENS:
         return FINE if claims.scopes & SCOPES else (403, "feature_not_granted")
     # The models are the pinned instance's, and not for the tokens of another issuer.

@@ -17,6 +17,7 @@ class Code(StrEnum):
     MODEL_NOT_SELECTABLE = "model_not_selectable"
     ADDRESS_NOT_ALLOWED = "address_not_allowed"
     ISSUER_NOT_PERMITTED = "issuer_not_permitted"
+    INSTANCE_ONLY = "instance_only"
     NOT_FOUND = "not_found"
     MODEL_NOT_FOUND = "model_not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
@@ -43,6 +44,7 @@ STATUS: dict[Code, int] = {
     Code.MODEL_NOT_SELECTABLE: 403,
     Code.ADDRESS_NOT_ALLOWED: 403,
     Code.ISSUER_NOT_PERMITTED: 403,
+    Code.INSTANCE_ONLY: 403,
     Code.NOT_FOUND: 404,
     Code.MODEL_NOT_FOUND: 404,
     Code.METHOD_NOT_ALLOWED: 405,

@@ -22,6 +22,7 @@ from gateway.policy.decisions import DecisionBook, Refusal
 from gateway.policy.permits import (
     permit_address,
     permit_feature,
+    permit_instance,
     permit_issuer,
     permit_namespace,
     permit_provider,
@@ -92,6 +93,7 @@ class Gate:
         Raises:
             InvalidTokenError: no good token, or a header that contradicts it.
             IssuerNotPermittedError: the route does not take tokens of that kind.
+            InstanceOnlyError: the route takes the instance's own token only.
             NamespaceNotGrantedError: a header names a group that the token is not for.
             IdentityUnavailableError: it cannot be checked.
             ConfigurationUnavailableError: no instance is pinned yet.
@@ -102,6 +104,8 @@ class Gate:
             # A GitLab's tokens are for no group, and its headers tell of groups of its own.
             if kind == "casemate":
                 permit_namespace(claims, headers, ancestry_of=self._chooser.ancestry_of)
+            if policy.is_for_instance:
+                permit_instance(claims, is_of_instance=self.is_of_instance(claims))
         except ForbiddenError as error:
             self._decide(error, claims, unit_primitive)
             raise

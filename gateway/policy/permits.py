@@ -11,6 +11,7 @@ from gateway.contract.peers import is_let_in
 from gateway.errors import (
     AddressNotAllowedError,
     FeatureNotGrantedError,
+    InstanceOnlyError,
     IssuerNotPermittedError,
     NamespaceNotGrantedError,
     ProviderNotEntitledError,
@@ -52,6 +53,16 @@ def permit_issuer(policy: RoutePolicy, kind: Kind) -> None:
     """
     if kind not in policy.takes:
         raise IssuerNotPermittedError(reason=f"a token of kind {kind}")
+
+
+def permit_instance(claims: Claims, *, is_of_instance: bool) -> None:
+    """Passes when the token is the pinned instance's own, for what is no user's to ask.
+
+    Raises:
+        InstanceOnlyError: it is not.
+    """
+    if not is_of_instance or claims.use != "instance":
+        raise InstanceOnlyError(reason=f"a token of use {claims.use}")
 
 
 def permit_namespace(

@@ -7,6 +7,7 @@ from gateway.contract.claims import Claims
 from gateway.errors import (
     AddressNotAllowedError,
     FeatureNotGrantedError,
+    InstanceOnlyError,
     IssuerNotPermittedError,
     NamespaceNotGrantedError,
     ProviderNotEntitledError,
@@ -14,6 +15,7 @@ from gateway.errors import (
 from gateway.policy.permits import (
     permit_address,
     permit_feature,
+    permit_instance,
     permit_issuer,
     permit_namespace,
     permit_provider,
@@ -49,6 +51,18 @@ def test_a_provider_is_entitled_apart_from_the_scopes() -> None:
 def test_an_instance_token_is_granted_no_feature() -> None:
     with pytest.raises(FeatureNotGrantedError):
         permit_feature(claims(use="instance"), "duo_chat")
+
+
+def test_what_is_the_instances_alone_takes_no_users_token() -> None:
+    permit_instance(claims(use="instance"), is_of_instance=True)
+    for use in ("direct", "forwarded"):
+        with pytest.raises(InstanceOnlyError):
+            permit_instance(claims(use=use), is_of_instance=True)
+
+
+def test_what_is_the_instances_alone_takes_no_other_instances_token() -> None:
+    with pytest.raises(InstanceOnlyError):
+        permit_instance(claims(use="instance"), is_of_instance=False)
 
 
 def test_a_route_takes_the_kinds_of_token_that_it_names() -> None:

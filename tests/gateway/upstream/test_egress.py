@@ -233,3 +233,26 @@ async def test_a_redirect_is_refused_even_by_a_call_that_would_follow_it(
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(RedirectRefusedError, match="302"):
             await session.get(f"http://127.0.0.1:{port}/")
+
+
+async def test_a_guard_aside_reaches_one_more_host_and_leaves_the_first_as_it_is(
+    guard: EgressGuard, refusals: list[Reason]
+) -> None:
+    guard.configure(["model.test"])
+    aside = guard.aside("localhost")
+    assert await aside.resolve("localhost", 80)
+    for asked, host in ((aside, "model.test"), (guard, "localhost")):
+        with pytest.raises(EgressRefusedError):
+            await asked.resolve(host, 80)
+    # What an admin has tried is no attempt to get out.
+    assert refusals == [Reason.HOST]
+    guard.configure(["other.test"])
+    assert await aside.resolve("localhost", 80)
+
+
+async def test_a_guard_aside_knows_the_same_networks(guard: EgressGuard) -> None:
+    aside = guard.aside("198.51.100.7")
+    with pytest.raises(EgressRefusedError) as refused:
+        await aside.resolve("198.51.100.7", 80)
+    assert refused.value.address == "198.51.100.7"
+    assert aside.networks == guard.networks
