@@ -19,7 +19,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 @asynccontextmanager
 async def _served(handler: Handler) -> AsyncIterator[int]:
     app = web.Application()
-    app.router.add_post("/asked", handler)
+    app.router.add_route("*", "/asked", handler)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -50,6 +50,20 @@ async def test_what_is_posted_is_answered(outbound: Outbound) -> None:
     async with _served(_echo) as port:
         reply = await outbound.ask(f"http://127.0.0.1:{port}/asked", b"{}", limit_bytes=10)
     assert (reply.status, reply.body) == (202, b"{}")
+
+
+async def test_what_lies_somewhere_is_got_without_a_body(outbound: Outbound) -> None:
+    async def there(request: web.Request) -> web.Response:
+        has_body = request.can_read_body or "content-type" in request.headers
+        return web.Response(text=f"{request.method} {has_body}")
+
+    async with _served(there) as port:
+        url = f"http://127.0.0.1:{port}/asked"
+        reply = await outbound.get(url, limit_bytes=9)
+        with pytest.raises(UnreachableError) as refusal:
+            await outbound.get(url, limit_bytes=8)
+    assert (reply.status, reply.body) == (200, b"GET False")
+    assert refusal.value.reason == "the answer is too long"
 
 
 async def test_an_answer_that_is_too_long_is_none(outbound: Outbound) -> None:

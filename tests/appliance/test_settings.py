@@ -75,6 +75,7 @@ def test_signing_keys_sign_for_90_days_unless_told_otherwise(
 ) -> None:
     assert Settings.from_environment().signing_key_life == timedelta(days=90)
     assert Settings.from_environment().key_set_max_age == timedelta(seconds=60)
+    assert Settings.from_environment().models_sync_interval == timedelta(minutes=10)
     monkeypatch.setenv("CASEMATE_SIGNING_KEY_LIFE", "PT5S")
     monkeypatch.setenv("CASEMATE_KEY_SET_MAX_AGE", "PT1S")
     told = Settings.from_environment()

@@ -1,7 +1,12 @@
 import pytest
 
+from appliance.audit.rules import SYSTEM
+from appliance.model_selection.rules import FeatureChange
+from appliance.model_selection.usecases import change_features
 from appliance.storage.outbox import last_sequence
+from gateway.contract.catalog import load_catalog
 from tests.appliance.conftest import Server
+from tests.instance_builders import NOW
 
 PATH = "/api/v4/ai/self_hosted_models"
 BODY = {
@@ -60,6 +65,44 @@ async def test_a_model_is_removed(server: Server) -> None:
         assert answer.status_code == 404
 
 
+async def test_a_model_may_have_several_endpoints_and_a_limit(server: Server) -> None:
+    endpoints = ["http://127.0.0.1:9000/v1/", "http://127.0.0.1:9001/v1"]
+    body = {name: value for name, value in BODY.items() if name != "endpoint"}
+    wish = {**body, "endpoints": endpoints, "max_in_flight": 8}
+    made = (await server.ask("POST", PATH, json=wish)).json()
+    assert made["endpoints"] == ["http://127.0.0.1:9000/v1", "http://127.0.0.1:9001/v1"]
+    assert (made["endpoint"], made["max_in_flight"]) == (made["endpoints"][0], 8)
+    path = f"{PATH}/{made['id']}"
+    same = (await server.ask("PUT", path, json={"name": "Other"})).json()
+    assert (same["max_in_flight"], len(same["endpoints"])) == (8, 2)
+    changed = await server.ask(
+        "PUT", path, json={"max_in_flight": None, "endpoints": endpoints[1:]}
+    )
+    assert changed.json()["max_in_flight"] is None
+    assert changed.json()["endpoints"] == endpoints[1:]
+
+
+async def test_one_endpoint_outside_refuses_all_of_them(server: Server) -> None:
+    wish = {"endpoints": ["http://127.0.0.1:9000/v1", "http://8.8.8.8/v1"]}
+    answer = await server.ask("PUT", f"{PATH}/1", json=wish)
+    assert (answer.status_code, answer.json()["code"]) == (400, "endpoint_not_allowed")
+
+
+async def test_a_model_in_use_goes_only_with_a_reroute(server: Server) -> None:
+    number = (await server.ask("POST", PATH, json=BODY)).json()["id"]
+    change = FeatureChange(features=("duo_chat",), default_ref=BODY["ref"])
+    await server.db.write(
+        lambda session: change_features(
+            session, change, catalog=load_catalog(), actor=SYSTEM, now=NOW
+        )
+    )
+    refused = await server.ask("DELETE", f"{PATH}/{number}")
+    assert (refused.status_code, refused.json()["code"]) == (409, "model_in_use")
+    assert "used by the instance for duo_chat" in refused.json()["message"]
+    assert (await server.ask("DELETE", f"{PATH}/{number}?reroute=true")).status_code == 204
+    assert (await server.ask("GET", f"{PATH}/{number}")).status_code == 404
+
+
 async def test_every_change_is_published(server: Server) -> None:
     seen = [await server.db.read(last_sequence)]
     number = (await server.ask("POST", PATH, json=BODY)).json()["id"]
@@ -111,6 +154,11 @@ async def test_an_endpoint_outside_the_allowed_networks_is_refused(
         ({"name": 5}, "name"),
         ({"api_key": "a b"}, "api_key"),
         ({"enabled": "no"}, "enabled"),
+        ({"ref": "DEFAULT"}, "ref"),
+        ({"identifier": "azure/gpt-4o"}, "identifier"),
+        ({"endpoints": ["http://127.0.0.1:9000/v1"]}, "endpoints"),
+        ({"max_in_flight": 0}, "max_in_flight"),
+        ({"max_in_flight": 1.5}, "max_in_flight"),
         ({"allowed_cidrs": ["office"]}, "allowed_cidrs"),
     ],
 )

@@ -5,12 +5,15 @@ import pytest
 from appliance.errors import InvalidFieldsError
 from appliance.self_hosted_models.errors import EndpointNotAllowedError
 from appliance.self_hosted_models.rules import (
+    NO_LIMIT,
     Description,
     ServedModel,
     allow_list,
     check_description,
     checked_endpoint,
     complete,
+    told_endpoints,
+    with_checked_endpoints,
 )
 from gateway.contract.catalog import load_catalog
 from tests.instance_builders import a_model
@@ -31,6 +34,13 @@ LAN = (ip_network("10.0.0.0/8"), ip_network("127.0.0.0/8"))
         Description(allowed_networks=()),
         Description(allowed_networks=["10.0.0.0/8", "2001:db8::7", "::ffff:10.1.2.3"]),
         Description(allowed_networks=["10.0.0.0/8"] * 256),
+        Description(identifier="Qwen/Qwen2.5-7B"),
+        Description(identifier="custom_openai/qwen"),
+        Description(identifier="openai/gpt-oss-20b"),
+        Description(endpoints=["http://10.0.0.1/v1"] * 64),
+        Description(max_in_flight=1),
+        Description(max_in_flight=100_000),
+        Description(max_in_flight=NO_LIMIT),
     ],
 )
 def test_a_usable_description_passes(description: Description) -> None:
@@ -55,6 +65,16 @@ def test_a_usable_description_passes(description: Description) -> None:
         (Description(api_key="x" * 4097), "api_key"),
         (Description(allowed_networks=["10.0.0.0/8", "office"]), "allowed_cidrs"),
         (Description(allowed_networks=["10.0.0.0/8"] * 257), "allowed_cidrs"),
+        (Description(ref="Default"), "ref"),
+        (Description(identifier="bedrock/anthropic.claude-3"), "identifier"),
+        (Description(identifier="azure/gpt-4o"), "identifier"),
+        (Description(identifier="vertex_ai/gemini"), "identifier"),
+        (Description(identifier="custom_openai/"), "identifier"),
+        (Description(endpoints=[]), "endpoints"),
+        (Description(endpoints=["http://10.0.0.1/v1"] * 65), "endpoints"),
+        (Description(endpoint="http://a/v1", endpoints=["http://a/v1"]), "endpoints"),
+        (Description(max_in_flight=-1), "max_in_flight"),
+        (Description(max_in_flight=100_001), "max_in_flight"),
     ],
 )
 def test_an_unusable_field_is_named(description: Description, field: str) -> None:
@@ -115,3 +135,36 @@ def test_a_host_that_cannot_be_resolved_is_said_so(error: type[Exception]) -> No
 def test_values_do_not_show_an_api_key() -> None:
     assert "canary" not in repr(Description(ref="r", api_key="canary"))
     assert "canary" not in repr(ServedModel(model=a_model(), api_key="canary"))
+
+
+def test_a_model_is_complete_with_several_endpoints() -> None:
+    told = ["http://a/v1", "http://b/v1", "http://a/v1"]
+    new = complete(Description(ref="r", name="n", identifier="i", endpoints=told))
+    assert new.endpoints == ("http://a/v1", "http://b/v1")
+    assert a_model(further_endpoints=("http://b/v1",)).endpoints[1:] == ("http://b/v1",)
+
+
+def test_each_endpoint_is_checked_and_takes_its_form() -> None:
+    described = with_checked_endpoints(Description(endpoints=["A", "B"]), str.lower)
+    assert told_endpoints(described) == ("a", "b")
+    main = with_checked_endpoints(Description(endpoint="A"), str.lower)
+    assert told_endpoints(main) == ("a",)
+    nothing = Description(name="n")
+    assert with_checked_endpoints(nothing, str.lower) is nothing
+
+
+def test_too_many_endpoints_are_not_even_looked_up() -> None:
+    asked: list[str] = []
+
+    def check(url: str) -> str:
+        asked.append(url)
+        return url
+
+    with pytest.raises(InvalidFieldsError):
+        with_checked_endpoints(Description(endpoints=["http://a/v1"] * 65), check)
+    assert not asked
+
+
+def test_a_cloud_s_transport_is_refused_with_why() -> None:
+    with pytest.raises(InvalidFieldsError, match="AWS Bedrock: no cloud is called from here"):
+        check_description(Description(identifier="bedrock/claude"), load_catalog())

@@ -117,6 +117,53 @@ def test_the_audit_tells_who_may_use_a_model(db: Db, sealer: Sealer) -> None:
     assert entries == [{"enabled": False, "allowed_cidrs": ["10.1.2.3/32"]}]
 
 
+def test_endpoints_are_replaced_together_and_the_main_one_alone(db: Db, sealer: Sealer) -> None:
+    _ensure(db, sealer)
+    number = db.read_blocking(usecases.all_models)[0].id
+    first, second, third = (f"http://127.0.0.{last}/v1" for last in (1, 2, 3))
+    steps = (
+        (Description(endpoints=[first, second, first]), (first, second)),
+        (Description(endpoint=third), (third, second)),
+        (Description(endpoint=second), (second,)),
+        (Description(name="Other"), (second,)),
+    )
+    for said, endpoints in steps:
+        change(db, sealer, number, said)
+        assert db.read_blocking(usecases.all_models)[0].endpoints == endpoints
+    entries = db.read_blocking(audit_details)
+    assert entries[0] == {"endpoint": first, "further_endpoints": [second]}
+
+
+def test_the_set_up_changes_the_main_endpoint_only(db: Db, sealer: Sealer) -> None:
+    _ensure(db, sealer)
+    number = db.read_blocking(usecases.all_models)[0].id
+    endpoints = ["http://127.0.0.1:1/v1", "http://127.0.0.9/v1"]
+    change(db, sealer, number, Description(endpoints=endpoints))
+    assert _ensure(db, sealer).changed == []
+    _ensure(db, sealer, endpoint="http://127.0.0.1:2/v1")
+    model = db.read_blocking(usecases.all_models)[0]
+    assert model.endpoints == ("http://127.0.0.1:2/v1", "http://127.0.0.9/v1")
+
+
+def test_a_limit_is_set_kept_and_taken_away(db: Db, sealer: Sealer) -> None:
+    _ensure(db, sealer)
+    number = db.read_blocking(usecases.all_models)[0].id
+    seen = []
+    for said in (Description(max_in_flight=7), Description(name="N"), Description(max_in_flight=0)):
+        change(db, sealer, number, said)
+        seen.append(db.read_blocking(usecases.all_models)[0].max_in_flight)
+    assert seen == [7, 7, None]
+    served = db.read_blocking(lambda session: usecases.served_models(session, sealer))
+    assert served[0].model.max_in_flight is None
+
+
+def test_without_anybody_who_names_models_one_is_just_deleted(db: Db, sealer: Sealer) -> None:
+    _ensure(db, sealer)
+    number = db.read_blocking(usecases.all_models)[0].id
+    db.write_blocking(lambda session: usecases.delete_model(session, number, actor=SYSTEM, now=NOW))
+    assert db.read_blocking(usecases.all_models) == []
+
+
 def test_a_name_is_resolved_to_all_its_addresses() -> None:
     assert "127.0.0.1" in usecases.resolve("127.0.0.1", 80)
 
