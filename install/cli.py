@@ -308,6 +308,7 @@ def version() -> None:
 
 def _add_groups() -> None:
     from install.auditing import app as audit
+    from install.features import app as features
     from install.gateways import app as gateways
     from install.instance_settings import app as settings
     from install.keys import app as keys
@@ -318,7 +319,10 @@ def _add_groups() -> None:
     from install.tls.commands import app as tls
     from install.usage import usage
 
-    app.add_typer(models, name="models", help="Models: add, list, change, check, remove.")
+    app.add_typer(
+        models, name="models", help="Models: add, list, change, check, remove, offered, sync."
+    )
+    app.add_typer(features, name="features", help="Models of features: list, assign, lock, reset.")
     app.add_typer(licence, name="licence", help="Licences: issue, inspect, add, list, remove.")
     app.add_typer(seats, name="seats", help="Seats: list, give, take.")
     app.add_typer(audit, name="audit", help="The audit log: verify, list.")

@@ -23,7 +23,7 @@ from gateway.contract import catalog, claims, codes, events, feed
 from gateway.edge import health, openai
 from gateway.settings import Settings
 from gateway.upstream.connection import Connection
-from install import cli, keys, models
+from install import cli, features, keys, models
 from install import instance_settings as settings_commands
 from install.tls import commands as certificate_commands
 
@@ -75,6 +75,7 @@ _ = [
     Connection.on_message_complete,
     # A person calls them from the command line.
     cli.down,
+    features.assign,
     keys.list_keys,
     settings_commands.set_one,
     models.remove,

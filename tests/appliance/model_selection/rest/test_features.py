@@ -58,7 +58,11 @@ async def test_a_change_holds_and_a_reset_takes_it_back(server: Server) -> None:
     ("wish", "field", "sentence"),
     [
         ({}, "default_model", "is required"),
-        ({"default_model": "smollm2-135m"}, "default_model", "the nearest is smollm2-135m-instruct"),
+        (
+            {"default_model": "smollm2-135m"},
+            "default_model",
+            "the nearest is smollm2-135m-instruct",
+        ),
         ({"default_model": 3}, "default_model", "valid string"),
         ({"default_model": LOCAL, "locked": "yes"}, "locked", "True or False"),
         ({"default_model": LOCAL, "allowed_models": []}, "allowed_models", "names no model"),
@@ -76,7 +80,7 @@ async def test_what_cannot_be_set_says_why(
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 async def test_an_unknown_feature_names_the_nearest(server: Server, method: str) -> None:
-    body = {"json": {"default_model": LOCAL}} if method == "PUT" else {}
+    body: dict[str, Any] = {"json": {"default_model": LOCAL}} if method == "PUT" else {}
     answer = await server.ask(method, f"{PATH}/duo_chatt", **body)
     assert (answer.status_code, answer.json()["code"]) == (404, "feature_unknown")
     assert "the nearest is duo_chat" in answer.json()["message"]
@@ -85,6 +89,6 @@ async def test_an_unknown_feature_names_the_nearest(server: Server, method: str)
 async def test_only_an_admin_sees_and_sets_them(server: Server) -> None:
     _, pat = await server.new_user("ada")
     for method, path in (("GET", PATH), ("GET", CHAT), ("PUT", CHAT), ("DELETE", CHAT)):
-        body = {"json": {"provider": "disabled"}} if method == "PUT" else {}
+        body: dict[str, Any] = {"json": {"provider": "disabled"}} if method == "PUT" else {}
         assert (await server.ask(method, path, pat=pat, **body)).status_code == 403
         assert (await server.ask(method, path, pat="", **body)).status_code == 401

@@ -104,7 +104,11 @@ async def test_with_the_flag_off_choices_are_read_only(tree: Tree) -> None:
     shown = (await tree.ask("GET", tree.top)).json()
     assert (shown["effective_model"], shown["model"]) == (LOCAL, "big")
     assert shown["may_change_by"] == "instance admin"
-    for method, body in (("PUT", {"json": {"model": "small"}}), ("DELETE", {})):
+    requests: list[tuple[str, dict[str, Any]]] = [
+        ("PUT", {"json": {"model": "small"}}),
+        ("DELETE", {}),
+    ]
+    for method, body in requests:
         refused = await tree.ask(method, tree.top, **body)
         assert (refused.status_code, refused.json()["code"]) == (403, "model_switching_off")
 
