@@ -73,9 +73,10 @@ class Instance:
         """Changes what the fields name of a model."""
         return dict(self.ask("PUT", f"/api/v4/ai/self_hosted_models/{number}", fields))
 
-    def remove_model(self, number: int) -> None:
-        """Takes a model off the list."""
-        self.ask("DELETE", f"/api/v4/ai/self_hosted_models/{number}")
+    def remove_model(self, number: int, *, reroute: bool = False) -> None:
+        """Takes a model off the list; with `reroute` also one that something uses."""
+        path = f"/api/v4/ai/self_hosted_models/{number}"
+        self.ask("DELETE", f"{path}?reroute=true" if reroute else path)
 
     def group_id(self, named: str) -> int:
         """The number of a group, named by its full path or by that number.

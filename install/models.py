@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from install import bootstrap, config, contents
+from install import bootstrap, config, contents, offered
 from install.api import AccessToken, Instance, instance, is_ready
 from install.config import Config
 from install.errors import FAILED, InstallError, NotInstalledError, SettingError
@@ -18,6 +18,17 @@ from install.question import Question, ask
 from install.trust import trusted_for
 
 app = typer.Typer(no_args_is_help=True)
+HEADINGS = (
+    "ref",
+    "name",
+    "family",
+    "provider",
+    "endpoints",
+    "at once",
+    "key",
+    "state",
+    "clients",
+)
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
 Ref = Annotated[str, typer.Argument(help="The model's ref.")]
 Allow = Annotated[
@@ -28,6 +39,15 @@ Allow = Annotated[
         "more. Without any, every address may.",
     ),
 ]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        "--max-in-flight", min=0, help="Requests of a gateway at once; 0 takes the limit away."
+    ),
+]
+
+app.command(name="sync")(offered.sync)
+app.command(name="offered")(offered.list_offered)
 
 
 def _here() -> tuple[Places, Config]:
@@ -42,7 +62,10 @@ def _here() -> tuple[Places, Config]:
 def add(  # noqa: PLR0913  # each is an option of the command line
     ref: Ref,
     *,
-    endpoint: Annotated[str, typer.Option(help="OpenAI base URL, such as http://HOST:8000/v1.")],
+    endpoint: Annotated[
+        list[str],
+        typer.Option(help="OpenAI base URL, such as http://HOST:8000/v1; again for more."),
+    ],
     identifier: Annotated[str | None, typer.Option(help="Its name there; default the ref.")] = None,
     name: Annotated[str | None, typer.Option(help="For people; default the ref.")] = None,
     family: Annotated[str, typer.Option(help="The model's family.")] = "general",
@@ -53,6 +76,7 @@ def add(  # noqa: PLR0913  # each is an option of the command line
         str | None, typer.Option(help="A file with the endpoint's API key; - is standard input.")
     ] = None,
     allow: Allow = None,
+    max_in_flight: Limit = None,
     disable: Annotated[bool, typer.Option("--disable", help="Serve it to nobody yet.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -62,10 +86,10 @@ def add(  # noqa: PLR0913  # each is an option of the command line
         "ref": ref,
         "name": name or ref,
         "family": family,
-        "endpoint": endpoint,
         "identifier": identifier or ref,
     }
     fields |= _access(allow, is_enabled=False if disable else None)
+    fields |= _served(endpoint, max_in_flight)
     if provider is not None:
         fields["provider"] = provider
     if api_key_file is not None:
@@ -87,10 +111,22 @@ def _access(allow: list[str] | None, *, is_enabled: bool | None) -> dict[str, An
     return fields
 
 
+def _served(endpoints: list[str] | None, max_in_flight: int | None) -> dict[str, Any]:
+    fields: dict[str, Any] = {"endpoints": endpoints} if endpoints else {}
+    if max_in_flight is not None:
+        fields["max_in_flight"] = max_in_flight or None
+    return fields
+
+
 @app.command()
-def change(
+def change(  # noqa: PLR0913  # each is an option of the command line
     ref: Ref,
     *,
+    endpoint: Annotated[
+        list[str] | None,
+        typer.Option(help="OpenAI base URL, in place of all that are known; again for more."),
+    ] = None,
+    max_in_flight: Limit = None,
     allow: Allow = None,
     allow_all: Annotated[
         bool, typer.Option("--allow-all", help="Every address may use it again.")
@@ -100,12 +136,15 @@ def change(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say who may use a model: --allow replaces the networks that are known."""
-    fields = _access(allow, is_enabled=enable)
+    """Say where a model is served, how much it takes, and who may use it."""
+    fields = _access(allow, is_enabled=enable) | _served(endpoint, max_in_flight)
     if allow_all:
         fields["allowed_cidrs"] = []
     if not fields or (allow and allow_all):
-        sentence = "Name what to change: --allow or --allow-all, --enable or --disable."
+        sentence = (
+            "Name what to change: --endpoint, --max-in-flight, --allow or --allow-all, --enable "
+            "or --disable."
+        )
         raise SettingError(sentence)
     places, settings = _here()
     with instance(settings.instance_url, contents.token_file(places)) as asked:
@@ -153,21 +192,29 @@ def list_models(*, as_json: AsJson = False) -> None:
     from install.summary import console_on
 
     table = Table(box=None, padding=(0, 2), pad_edge=False)
-    for heading in ("ref", "name", "family", "provider", "endpoint", "key", "state", "clients"):
+    for heading in HEADINGS:
         table.add_column(heading, overflow="fold", no_wrap=heading == "ref")
     for model in found:
         key = "yes" if model.get("has_api_key") else "no"
-        words = (model[each] for each in ("ref", "name", "family", "provider", "endpoint"))
-        table.add_row(*words, key, _state(model), _clients(model))
+        words = (model[each] for each in ("ref", "name", "family", "provider"))
+        endpoints = ", ".join(model.get("endpoints") or [model["endpoint"]])
+        limit = str(model.get("max_in_flight") or "-")
+        table.add_row(*words, endpoints, limit, key, _state(model), _clients(model))
     console_on(sys.stdout).print(table)
 
 
 @app.command()
-def remove(ref: Ref) -> None:
-    """Take a model off the list."""
+def remove(
+    ref: Ref,
+    *,
+    reroute: Annotated[
+        bool, typer.Option("--reroute", help="What uses it falls back to the default.")
+    ] = False,
+) -> None:
+    """Take a model off the list, if nothing uses it."""
     places, settings = _here()
     with instance(settings.instance_url, contents.token_file(places)) as asked:
-        asked.remove_model(int(find(asked, ref)["id"]))
+        asked.remove_model(int(find(asked, ref)["id"]), reroute=reroute)
     print(f"{ref} is removed.")
 
 

@@ -22,6 +22,7 @@ UNLICENSED: dict[str, Any] = {
     "licences": [],
 }
 EXPLAINED = "/api/v4/ai/explanations"
+OFFERED = "/api/v4/ai/offered_models"
 PURCHASES = "/api/v4/ai/add_on_purchases"
 
 
@@ -68,6 +69,8 @@ class InstanceSurface(Surface):
             refused = {"verdict": "refused", "code": code, "checks": [failed]}
             is_refused = wish("unlicensed") or wish("explained")
             return refused if is_refused else {"verdict": "permitted", "code": None}
+        if path == OFFERED:
+            return {"models": wish("offered") or [], "sync": wish("sync")}
         if path == PURCHASES:
             return [{"is_demo": not wish("unlicensed"), "purchased_quantity": 10}]
         return list(self.models)
@@ -80,7 +83,11 @@ class InstanceSurface(Surface):
             headers = {"X-Gitlab-Realm": "self-managed"}
             minted = {"token": "access", "expires_at": int(time.time()) + 900}
             self.answer(201, {**minted, "base_url": "http://127.0.0.1", "headers": headers})
-        elif body.get("endpoint", "").startswith("http://8."):
+        elif self.path == f"{OFFERED}/sync":
+            state = wish("sync")
+            is_good = state["failure"] is None
+            self.answer(200, {"succeeded": is_good, "changes": wish("changes"), "sync": state})
+        elif body.get("endpoints", [""])[0].startswith("http://8."):
             refusal = {"message": {"endpoint": "is outside"}, "code": "endpoint_refused"}
             self.answer(400, refusal)
         else:
@@ -98,7 +105,12 @@ class InstanceSurface(Surface):
         self.answer(200, changed[0])
 
     def do_DELETE(self) -> None:
-        number = int(self.path.rpartition("/")[2])
+        path, _, query = self.path.partition("?")
+        if wish("model_in_use") and query != "reroute=true":
+            refusal = {"message": "The model is used by 2 groups.", "code": "model_in_use"}
+            self.answer(409, refusal)
+            return
+        number = int(path.rpartition("/")[2])
         InstanceSurface.models = tuple(each for each in self.models if each["id"] != number)
         self.answer(204, None)
 

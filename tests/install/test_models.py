@@ -98,6 +98,29 @@ def test_a_change_names_what_it_changes(casemate: Run, options: tuple[str, ...])
     assert (code, "Name what to change" in err) == (2, True)
 
 
+def test_a_model_may_have_several_endpoints_and_a_limit(casemate: Run) -> None:
+    more = ("--endpoint", "http://10.0.0.2:8000/v1", "--max-in-flight", "8")
+    made = json.loads(add_model(casemate, *more, "--json")[1])
+    assert made["endpoints"] == ["http://10.0.0.1:8000/v1", "http://10.0.0.2:8000/v1"]
+    assert made["max_in_flight"] == 8
+    listed = casemate("models", "list")[1]
+    assert all(text in listed for text in ("http://10.0.0.2:8000/v1", "at once", "8"))
+    change = ("models", "change", "big", "--json", "--max-in-flight", "0")
+    changed = json.loads(casemate(*change, "--endpoint", "http://10.0.0.3:8000/v1")[1])
+    assert changed["max_in_flight"] is None
+    assert changed["endpoints"] == ["http://10.0.0.3:8000/v1"]
+
+
+def test_a_model_in_use_is_removed_only_with_a_reroute(
+    casemate: Run, wish: Callable[..., None]
+) -> None:
+    add_model(casemate)
+    wish(model_in_use=True)
+    code, _, err = casemate("models", "remove", "big")
+    assert (code, "used by 2 groups" in err) == (1, True)
+    assert casemate("models", "remove", "big", "--reroute")[0] == 0
+
+
 def test_an_api_key_may_come_from_standard_input(
     casemate: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
