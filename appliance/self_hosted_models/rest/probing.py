@@ -1,7 +1,7 @@
 """Tries a model before it is relied on, saved or not; what was tried is not remembered."""
 
 import asyncio
-from typing import Any, Protocol
+from typing import Any
 
 from litestar import post
 from litestar.di import NamedDependency
@@ -24,18 +24,6 @@ from gateway.contract.catalog import Catalog
 from gateway.contract.probing import Finding
 
 
-class CheckModel(Protocol):
-    """Tries what is described; with an id, what is stored of that model where nothing is said."""
-
-    async def __call__(self, description: Description, model_id: int | None = None) -> ProbeResult:
-        """What came of it.
-
-        Raises:
-            NotFoundError: no such model.
-            InvalidFieldsError: something cannot be tried, or the API key is needed again.
-        """
-
-
 class ModelChecks:
     """Has `probe` try models, whichever way an admin asks for it."""
 
@@ -46,7 +34,14 @@ class ModelChecks:
         self._probe = probe
 
     async def __call__(self, description: Description, model_id: int | None = None) -> ProbeResult:
-        """Tries every endpoint at the same time."""
+        """Tries what is described, at every endpoint at the same time.
+
+        With an id, what is stored of that model stands where nothing is said.
+
+        Raises:
+            NotFoundError: no such model.
+            InvalidFieldsError: something cannot be tried, or the API key is needed again.
+        """
         check_description(description, self._catalog)
         wishes = to_try(description, await self._stored(model_id))
         found = await asyncio.gather(*(self._probe(wish) for wish in wishes))
@@ -61,7 +56,7 @@ class ModelChecks:
 
 @post(f"{PATH}/check", status_code=200, opt={"access": Access.ADMIN})
 async def check_unsaved(
-    *, data: JSONBody[ModelBody], check_model: NamedDependency[CheckModel]
+    *, data: JSONBody[ModelBody], check_model: NamedDependency[ModelChecks]
 ) -> dict[str, Any]:
     """Tries a model that is not registered; the body is as for registering it."""
     return _show(await check_model(data.description()))
@@ -72,7 +67,7 @@ async def check_saved(
     *,
     model_id: FromPath[int],
     data: JSONBody[ModelBody],
-    check_model: NamedDependency[CheckModel],
+    check_model: NamedDependency[ModelChecks],
 ) -> dict[str, Any]:
     """Tries a registered model, with what the body says in place of what is stored."""
     return _show(await check_model(data.description(), model_id))
