@@ -179,14 +179,7 @@ class Gateway:
                 self._follow(stack, session, pin=self._pin, store=store, followers=followers)
                 repeat(stack, lambda: endpoints.probe(client), every=PROBE_INTERVAL)
                 self._ship(stack, session, pin=self._pin, spool=spool)
-            relay = Relay(
-                Forwarder(client),
-                self._metrics,
-                spool,
-                running=running,
-                longest_answer=settings.longest_answer,
-                clock=self._clock,
-            )
+            relay = self._open_relay(client, spool, running)
             prober = ModelProber(guard, trusted=self._trusted)
             self.surfaces = Surfaces(
                 openai=self._open_surface(gate, chooser, relay),
@@ -209,6 +202,16 @@ class Gateway:
         endpoints.bring(self._own.brought.models)
         repeat(stack, look, every=FILES_INTERVAL)
         return endpoints
+
+    def _open_relay(self, client: Client, spool: Spool, running: Running) -> Relay:
+        return Relay(
+            Forwarder(client),
+            self._metrics,
+            spool,
+            running=running,
+            longest_answer=self._settings.longest_answer,
+            clock=self._clock,
+        )
 
     def _open_surface(self, gate: Gate, chooser: Chooser, relay: Relay) -> OpenAISurface:
         return OpenAISurface(
