@@ -19,6 +19,8 @@ from install.errors import (
 from install.trust import trusted_for
 
 TIMEOUT_S = 10.0
+# A model that is read from disk takes long to its first token; the instance gives up before.
+CHECK_TIMEOUT_S = 90.0
 PER_PAGE = 100
 UNAUTHORIZED = 401
 
@@ -73,6 +75,11 @@ class Instance:
         """Changes what the fields name of a model."""
         return dict(self.ask("PUT", f"/api/v4/ai/self_hosted_models/{number}", fields))
 
+    def check_model(self, number: int) -> dict[str, Any]:
+        """Has the model's endpoint tried as it is registered; takes as long as its first token."""
+        path = f"/api/v4/ai/self_hosted_models/{number}/check"
+        return dict(self._answer("POST", path, {}, timeout_s=CHECK_TIMEOUT_S).json())
+
     def remove_model(self, number: int, *, reroute: bool = False) -> None:
         """Takes a model off the list; with `reroute` also one that something uses."""
         path = f"/api/v4/ai/self_hosted_models/{number}"
@@ -118,9 +125,16 @@ class Instance:
         """
         return self._answer("GET", path, None).text
 
-    def _answer(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+    ) -> httpx.Response:
         try:
-            answer = self._client.request(method, path, json=body)
+            answer = self._client.request(method, path, json=body, timeout=timeout_s)
         except httpx.HTTPError as cause:
             sentence = f"The instance does not answer at {self._url}; see `casemate status`."
             raise UnreachableError(sentence) from cause

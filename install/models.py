@@ -2,20 +2,17 @@
 
 import json
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from install import bootstrap, config, contents, offered
-from install.api import AccessToken, Instance, instance, is_ready
+from install import bootstrap, config, contents, model_check, offered
+from install.api import Instance, instance
 from install.config import Config
 from install.errors import FAILED, InstallError, NotInstalledError, SettingError
+from install.model_check import Hop, find
 from install.places import Places
-from install.question import Question, ask
-from install.trust import trusted_for
 
 app = typer.Typer(no_args_is_help=True)
 HEADINGS = (
@@ -96,10 +93,23 @@ def add(  # noqa: PLR0913  # each is an option of the command line
         fields["api_key"] = read_secret(api_key_file)
     with instance(settings.instance_url, contents.token_file(places)) as asked:
         made = asked.add_model(fields)
+        hops = _try(asked, ref)
     if as_json:
-        print(json.dumps(made))
-    else:
-        print(f"{ref} is registered; `casemate models check {ref}` asks it for a token.")
+        print(json.dumps({**made, "check": model_check.as_dict(ref, hops)}))
+        return
+    print(f"{ref} is registered.")
+    model_check.show(hops)
+    if not hops[-1].is_well:
+        sentence = f"{ref} does not answer yet; `casemate models check {ref}` tries it again."
+        print(sentence, file=sys.stderr)
+
+
+def _try(asked: Instance, ref: str) -> list[Hop]:
+    """What is registered is registered, so that nothing which is wrong here is a failure."""
+    try:
+        return model_check.probe(asked, ref)
+    except InstallError as error:
+        return [Hop(name="endpoint", problem=error.sentence, code=error.code)]
 
 
 def _access(allow: list[str] | None, *, is_enabled: bool | None) -> dict[str, Any]:
@@ -218,95 +228,29 @@ def remove(
     print(f"{ref} is removed.")
 
 
-def find(asked: Instance, ref: str) -> dict[str, Any]:
-    """The registered model of this ref.
-
-    Raises:
-        SettingError: there is none.
-    """
-    models = asked.models()
-    for model in models:
-        if model["ref"] == ref:
-            return model
-    known = ", ".join(model["ref"] for model in models) or "none"
-    sentence = f"There is no model {ref!r}; registered: {known}."
-    raise SettingError(sentence)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hop:
-    """One part of the way a question takes; `problem` and `fix` are sentences, or None."""
-
-    name: str
-    problem: str | None = None
-    fix: str | None = None
-
-
 @app.command()
-def check(ref: Ref, *, as_json: AsJson = False) -> None:
-    """One real token along the true path; names the hop that fails and what to do."""
+def check(
+    ref: Annotated[str | None, typer.Argument(help="The model's ref; without one, all.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Try a model's endpoint, then one real token all the way; names what fails and the fix."""
     places, settings = _here()
-    hops = walk(ref, settings, contents.token_file(places))
+    refs = [ref] if ref is not None else _refs(places, settings)
+    checked = {each: model_check.walk(each, settings, places) for each in refs}
+    is_well = all(hops[-1].is_well for hops in checked.values())
     if as_json:
-        found = [{"hop": h.name, "problem": h.problem, "fix": h.fix} for h in hops]
-        print(json.dumps({"ref": ref, "ok": hops[-1].problem is None, "hops": found}))
+        told = [model_check.as_dict(each, hops) for each, hops in checked.items()]
+        print(json.dumps(told[0] if ref is not None else {"ok": is_well, "models": told}))
     else:
-        for hop in hops:
-            print(f"{hop.name:<9} {'ok' if hop.problem is None else hop.problem}")
-            if hop.fix:
-                print(f"{'':<9} {hop.fix}")
-    if hops[-1].problem is not None:
+        for each, hops in checked.items():
+            if ref is None:
+                print(f"{each}:")
+            model_check.show(hops)
+    if not is_well:
         raise typer.Exit(FAILED)
 
 
-def walk(ref: str, settings: Config, token_file: Path) -> list[Hop]:
-    """Each hop up to the first that fails, in the order instance, token, gateway, model."""
-    tokens: list[AccessToken] = []
-    home = token_file.parent.parent
-    steps: dict[str, tuple[Callable[[], None], str]] = {
-        "instance": (
-            lambda: _answers(f"{settings.instance_url}/-/readiness", home, "The instance"),
-            "See `casemate status` and `casemate logs instance`.",
-        ),
-        "token": (
-            lambda: tokens.append(_mint(ref, settings, token_file)),
-            "See `casemate models list`; a new token comes from `casemate users token`.",
-        ),
-        "gateway": (
-            lambda: _answers(f"{settings.gateway_url}/monitoring/healthz", home, "The gateway"),
-            "See `casemate status` and `casemate logs gateway`.",
-        ),
-        "model": (
-            lambda: _one_token(settings, home, ref=ref, token=tokens[0]),
-            "See its endpoint in `casemate models list`, and `casemate logs model-server`.",
-        ),
-    }
-    hops: list[Hop] = []
-    for name, (step, fix) in steps.items():
-        try:
-            step()
-        except InstallError as error:
-            return [*hops, Hop(name=name, problem=error.sentence, fix=fix)]
-        hops.append(Hop(name=name))
-    return hops
-
-
-def _answers(url: str, home: Path, who: str) -> None:
-    if not is_ready(url, home):
-        sentence = f"{who} does not answer at {url}."
-        raise InstallError(sentence)
-
-
-def _mint(ref: str, settings: Config, token_file: Path) -> AccessToken:
-    with instance(settings.instance_url, token_file) as asked:
-        find(asked, ref)
-        return asked.mint()
-
-
-def _one_token(settings: Config, home: Path, *, ref: str, token: AccessToken) -> None:
-    question = Question(text="Say yes.", model=ref, max_tokens=1)
-    trusted = trusted_for(settings.gateway_url, home)
-    answer = ask(settings.gateway_url, token, question, trusted=trusted)
-    if not answer.completion_tokens:
-        sentence = f"The model {ref} answered without a single token."
-        raise InstallError(sentence)
+def _refs(places: Places, settings: Config) -> list[str]:
+    with instance(settings.instance_url, contents.token_file(places)) as asked:
+        return [str(model["ref"]) for model in asked.models()]

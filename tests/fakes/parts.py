@@ -24,6 +24,7 @@ UNLICENSED: dict[str, Any] = {
 EXPLAINED = "/api/v4/ai/explanations"
 OFFERED = "/api/v4/ai/offered_models"
 PURCHASES = "/api/v4/ai/add_on_purchases"
+PROBED = ("address", "models", "answer", "stream")
 
 
 def home() -> Path:
@@ -51,6 +52,16 @@ class Surface(BaseHTTPRequestHandler):
 
     def body(self) -> Any:
         return json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
+
+
+def probes(fault: str | None) -> list[dict[str, Any]]:
+    """What a check finds: nothing wrong, or a fault of that code at the second step."""
+    fine = {"success": True, "code": "ok", "fix": None}
+    steps = [{"name": each, "message": f"{each} is fine.", **fine} for each in PROBED]
+    if fault is None:
+        return steps
+    last = {"success": False, "code": fault, "message": "It is wrong.", "fix": "Mend it."}
+    return [*steps[:1], {**steps[1], **last}]
 
 
 class InstanceSurface(Surface):
@@ -87,6 +98,8 @@ class InstanceSurface(Surface):
             state = wish("sync")
             is_good = state["failure"] is None
             self.answer(200, {"succeeded": is_good, "changes": wish("changes"), "sync": state})
+        elif self.path.endswith("/check"):
+            self.answer(200, {"probes": probes(wish("endpoint_fault"))})
         elif body.get("endpoints", [""])[0].startswith("http://8."):
             refusal = {"message": {"endpoint": "is outside"}, "code": "endpoint_refused"}
             self.answer(400, refusal)

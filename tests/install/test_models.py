@@ -9,6 +9,7 @@ import pytest
 from install import cli, contents
 from install.errors import InterruptError
 from install.places import Places
+from tests.fakes import parts
 from tests.install.conftest import Run
 
 pytestmark = pytest.mark.usefixtures("parts_running")
@@ -62,15 +63,47 @@ def test_a_token_that_the_instance_refuses_says_what_to_do(
 
 def test_a_model_is_added_listed_checked_and_removed(casemate: Run, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("sk-geheim\n")
-    assert add_model(casemate, "--api-key-file", str(tmp_path / "key"))[0] == 0
+    code, out, err = add_model(casemate, "--api-key-file", str(tmp_path / "key"))
+    assert (code, out.splitlines()[0], err) == (0, "big is registered.", "")
+    assert "models    models is fine." in out
     listed = json.loads(casemate("models", "list", "--json")[1])
     assert [(each["ref"], each["has_api_key"]) for each in listed] == [("big", True)]
     assert "http://10.0.0.1:8000/v1" in casemate("models", "list")[1]
     checked = json.loads(casemate("models", "check", "big", "--json")[1])
-    assert [hop["hop"] for hop in checked["hops"]] == ["instance", "token", "gateway", "model"]
+    steps = ["instance", *parts.PROBED, "token", "gateway", "model"]
+    assert [hop["hop"] for hop in checked["hops"]] == steps
     assert checked["ok"]
     assert casemate("models", "remove", "big")[0] == 0
     assert json.loads(casemate("models", "list", "--json")[1]) == []
+
+
+def test_a_model_that_does_not_answer_is_registered_all_the_same(
+    casemate: Run, wish: Callable[..., None]
+) -> None:
+    wish(endpoint_fault="wrong_identifier")
+    code, out, err = add_model(casemate)
+    assert code == 0
+    assert "models    It is wrong.\n          Mend it.\n" in out
+    assert "`casemate models check big` tries it again" in err
+    made = json.loads(add_model(casemate, "--json")[1])
+    assert (made["ref"], made["check"]["ok"]) == ("big", False)
+    assert made["check"]["hops"][-1]["code"] == "wrong_identifier"
+
+
+def test_all_models_are_checked_when_none_is_named(
+    casemate: Run, wish: Callable[..., None]
+) -> None:
+    add_model(casemate)
+    casemate("models", "add", "other", "--endpoint", "http://10.0.0.2:8000/v1")
+    code, out, _ = casemate("models", "check")
+    assert (code, [line for line in out.splitlines() if line.endswith(":")]) == (
+        0,
+        ["big:", "other:"],
+    )
+    wish(endpoint_fault="port_closed")
+    code, out, _ = casemate("models", "check", "--json")
+    found = json.loads(out)
+    assert (code, found["ok"], len(found["models"])) == (1, False, 2)
 
 
 def test_a_model_may_be_of_another_provider(casemate: Run) -> None:
@@ -145,6 +178,7 @@ def test_the_instances_own_sentence_and_code_reach_the_person(casemate: Run) -> 
     ("wishes", "hop"),
     [
         ({"instance_down": True}, "instance"),
+        ({"endpoint_fault": "port_closed"}, "models"),
         ({"gateway_refuses": "model_unavailable"}, "model"),
         ({"no_tokens": True}, "model"),
     ],
@@ -160,11 +194,10 @@ def test_the_hop_that_fails_is_named_with_the_fix(
     code, out, _ = casemate("models", "check", "big", "--json")
     last = json.loads(out)["hops"][-1]
     assert (code, last["hop"]) == (1, hop)
-    assert "casemate" in last["fix"]
     assert last["fix"] in casemate("models", "check", "big")[1]
 
 
-def test_a_model_nobody_registered_fails_at_the_token(casemate: Run) -> None:
+def test_a_model_nobody_registered_fails_at_the_endpoint(casemate: Run) -> None:
     _, out, _ = casemate("models", "check", "nope")
     assert "There is no model 'nope'; registered: none." in out
 
