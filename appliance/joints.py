@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from appliance.audit.rules import Actor
 from appliance.fields.resolving import ModelTools
@@ -38,7 +38,7 @@ def model_tools(values: Mapping[str, Any]) -> ModelTools:
     return ModelTools(
         sealer=values["sealer"],
         check_endpoint=values["check_endpoint"],
-        check_model=cast("Any", values.get("check_model")),
+        check_model=values["check_model"],
         read_states=lambda session, refs, now: states_of_models(session, refs, now=now),
         project_namespace=values["project_namespace"],
     )

@@ -17,6 +17,14 @@ from appliance.licensing.graphql import mutations as seat_mutations
 from appliance.licensing.graphql import values as purchases
 from appliance.licensing.rules import files as licence_files
 from appliance.licensing.tables import rows as licensing
+from appliance.model_selection.graphql import chat as chat_models
+from appliance.model_selection.graphql import choices as model_choices
+from appliance.model_selection.graphql import group_mutations as model_choice_mutations
+from appliance.model_selection.graphql import instance_mutations as feature_mutations
+from appliance.model_selection.graphql import model_mutations
+from appliance.model_selection.graphql import models as shown_models
+from appliance.model_selection.graphql import names as model_names
+from appliance.model_selection.graphql import settings as feature_settings
 from appliance.namespaces.rules import AccessLevel
 from appliance.usage.tables import UsageEventRow
 from gateway.contract import catalog, claims, codes, events, feed
@@ -103,6 +111,21 @@ _ = [
     purchases.AddOnUser.last_activity_on,
     seat_mutations.UserAddOnAssignmentCreatePayload.add_on_purchase,
     duo_settings.DuoSettingsUpdatePayload.duo_settings,
+    chat_models.AiChatAvailableModels.pinned_model,
+    model_choices._ChoiceFields.may_be_changed_by,
+    model_choices.AiNamespaceFeatureSetting.offered_model_name,
+    model_choice_mutations.AiNamespaceFeatureSettingUpdatePayload.ai_feature_settings,
+    feature_mutations.AiInstanceFeatureSettingUpsertPayload.ai_instance_feature_settings,
+    model_mutations.AiSelfHostedModelCreatePayload.self_hosted_model,
+    shown_models.AiModelSelectionOfferedModel.model_description,
+    shown_models.AiSelfHostedModel.model_display_name,
+    shown_models.AiSelfHostedModel.has_api_token,
+    shown_models.AiFeatureSetting.compatible_llms,
+    model_names.AiFeatureProviders.UNASSIGNED,
+    model_names.AiSelfHostedModelReleaseState.GA,
+    model_names.AiSelfHostedModelReleaseState.BETA,
+    model_names.AiSelfHostedModelReleaseState.EXPERIMENTAL,
+    feature_settings.AiInstanceFeatureSetting.default_model_name,
     schema.Schema.process_errors,
     # Imported for the metadata that migrations are compared with.
     appliance,

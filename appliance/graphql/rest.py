@@ -42,7 +42,7 @@ NOT_AVAILABLE = (
 )
 FAULT = "Internal server error"
 # Where a sentence of the library goes on with what was sent, in which an API key may be.
-ECHO = re.compile(r"(?:(?<=value)|[,;]? found): .*", re.DOTALL | re.IGNORECASE)
+ECHO = re.compile(r"(cannot represent [^:]*): .*|[,;]? found: .*", re.DOTALL | re.IGNORECASE)
 
 _log = structlog.get_logger()
 _schema = build_schema()
@@ -183,7 +183,7 @@ def _shown(error: GraphQLError) -> dict[str, Any]:
 
 
 def _without_echo(message: str) -> str:
-    kept = ECHO.sub("", message)
+    kept = ECHO.sub(r"\1", message)
     return kept if kept == message or kept.endswith("?") else f"{kept}."
 
 

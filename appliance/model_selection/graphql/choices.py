@@ -137,15 +137,6 @@ class AiModelSelectionNamespaceFeatureSetting(_ChoiceFields):
         return _group(self.shelf.group)
 
 
-@strawberry.type(description="The models that who asks may use in chat")
-class AiChatAvailableModels:
-    """`pinned_model` leaves no choice, where there is one."""
-
-    default_model: AiModelSelectionOfferedModel | None
-    pinned_model: AiModelSelectionOfferedModel | None
-    selectable_models: list[AiModelSelectionOfferedModel]
-
-
 def shown_choice(view: ChoiceView, shelf: Shelf) -> AiNamespaceFeatureSetting:
     """A feature as a group sees it."""
     choice = view.choice

@@ -26,13 +26,14 @@ from appliance.model_selection.graphql.wishes import (
     alike,
     attempted,
     check_said,
+    check_some,
 )
 from appliance.model_selection.rules import ChoiceChange, ChoiceView
 from appliance.storage.engine import Session
 from gateway.contract.catalog import load_catalog
 
 # What use cases call things, and what clients do.
-_NAMES = {"model": "offeredModelRef", "allowed_models": "allowedModelRefs", "feature": "features"}
+_NAMES = {"model": "offeredModelRef", "allowed_models": "allowedModelRefs"}
 
 
 @strawberry.type(description="What came of it: `errors` is empty when all of it was done")
@@ -73,7 +74,7 @@ class GroupModelsMutation:
         found, errors = attempted(
             asked,
             lambda session: _updated(session, asked, wish, number=number),
-            names={**_NAMES, "feature": "feature"},
+            names=_NAMES,
         )
         shelf = Shelf(asked, namespace_id=number)
         return AiNamespaceFeatureSettingUpdatePayload(
@@ -142,6 +143,7 @@ class _Place:
 def _choose(
     session: Session, place: _Place, features: Sequence[str], *, ref: str, said: Said
 ) -> Sequence[ChoiceView]:
+    check_some(features)
     user, now, catalog = place.asked.caller.user, place.asked.now, load_catalog()
     seen = usecases.list_choices(session, user, place.number, catalog=catalog, now=now)
     terms = {each.name: _terms(each).with_said(said) for each in seen if each.name in features}
@@ -157,6 +159,7 @@ def _choose(
 
 
 def _inherit(session: Session, place: _Place, features: Sequence[str]) -> Sequence[ChoiceView]:
+    check_some(features)
     asked = place.asked
     return usecases.reset_choices(
         session, asked.caller.user, place.number, features, catalog=load_catalog(), now=asked.now

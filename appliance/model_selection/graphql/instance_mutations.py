@@ -22,6 +22,7 @@ from appliance.model_selection.graphql.wishes import (
     alike,
     attempted,
     check_said,
+    check_some,
     is_said,
 )
 from appliance.model_selection.rules import FeatureChange, FeatureView, SettingProvider
@@ -30,7 +31,7 @@ from appliance.storage.engine import Session
 from gateway.contract.catalog import load_catalog
 
 # What use cases call things, and what clients do.
-_NAMES = {"feature": "features", "allowed_models": "allowedModelRefs"}
+_NAMES = {"allowed_models": "allowedModelRefs"}
 _UPSERT_NAMES = {**_NAMES, "default_model": "defaultModelRef"}
 _MODEL_FIELDS = {
     AiFeatureProviders.SELF_HOSTED: "aiSelfHostedModelId",
@@ -212,6 +213,7 @@ def _set(
     ref: str | None,
     said: Said,
 ) -> Sequence[FeatureView]:
+    check_some(features)
     catalog = load_catalog()
     before = {each.name: each for each in usecases.list_features(session, catalog=catalog)}
     # Nothing of what was left to groups goes with a feature that has no model.
@@ -244,6 +246,7 @@ def _terms(view: FeatureView) -> Terms:
 
 
 def _forgotten(session: Session, asked: Context, features: Sequence[str]) -> Sequence[FeatureView]:
+    check_some(features)
     return usecases.reset_features(
         session, features, catalog=load_catalog(), actor=asked.caller.actor, now=asked.now
     )

@@ -1,18 +1,13 @@
 """What can be asked about models and who chose which."""
 
-from collections.abc import Sequence
-
 import strawberry
 
 from appliance.accounts.rules import Access
 from appliance.errors import NotFoundError
-from appliance.feature_flags.usecases import enabled_flags
 from appliance.fields.connections import Connection, asked_span, connected
-from appliance.fields.global_ids import GroupID, ProjectID
-from appliance.fields.resolving import Context, Info, field
-from appliance.model_selection import usecases
+from appliance.fields.global_ids import GroupID
+from appliance.fields.resolving import Info, field
 from appliance.model_selection.graphql.choices import (
-    AiChatAvailableModels,
     AiModelSelectionNamespaceFeatureSetting,
     AiNamespaceFeatureSetting,
     shown_choice,
@@ -22,7 +17,6 @@ from appliance.model_selection.graphql.models import (
     AiFeatureSetting,
     AiSelfHostedModel,
     features_with,
-    model_named,
     shown,
     shown_registration,
 )
@@ -33,13 +27,7 @@ from appliance.model_selection.graphql.names import (
 )
 from appliance.model_selection.graphql.settings import AiInstanceFeatureSetting, shown_setting
 from appliance.model_selection.graphql.shelf import Shelf
-from appliance.model_selection.rules import ChoiceView
-from appliance.namespaces.usecases import default_namespace
 from appliance.self_hosted_models.rules import SelfHostedModel
-from appliance.storage.engine import Session
-from gateway.contract.selection import SWITCHING_FLAG, Effective
-
-CHAT = "duo_agent_platform_agentic_chat"
 
 
 @strawberry.type
@@ -122,8 +110,7 @@ class GroupModelsQuery:
         number = namespace_number(namespace_id)
         span = asked_span(first=first, after=after, last=last, before=before)
         shelf = Shelf(info.context, namespace_id=number)
-        found = _choices(info.context, number)
-        return connected(found, span, lambda each: shown_choice(each, shelf))
+        return connected(shelf.choices, span, lambda each: shown_choice(each, shelf))
 
     @field(
         description="Each feature that a group chooses for, as it sees it; for its members",
@@ -142,34 +129,8 @@ class GroupModelsQuery:
         """In the catalogue's order."""
         span = asked_span(first=first, after=after, last=last, before=before)
         shelf = Shelf(info.context, namespace_id=group_id)
-        found = [each for each in _choices(info.context, group_id) if each.name != INSTANCE_ONLY]
+        found = [each for each in shelf.choices if each.name != INSTANCE_ONLY]
         return connected(found, span, lambda each: shown_selection(each, shelf))
-
-    @field(
-        description="The models that who asks may use in chat: in the group of a project, in a "
-        "group, or in their default group",
-        access=Access.SELF,
-    )
-    def ai_chat_available_models(
-        self,
-        info: Info,
-        *,
-        project_id: ProjectID | None = strawberry.UNSET,
-        root_namespace_id: GroupID | None = strawberry.UNSET,
-    ) -> AiChatAvailableModels | None:
-        """Without any group what the instance says."""
-        asked = info.context
-        number: int | None = root_namespace_id or None
-        if project_id:
-            number = asked.read(
-                lambda session: asked.models.project_namespace(
-                    session, asked.caller.user, project_id, asked.now
-                )
-            )
-        elif number is None:
-            number = asked.read(lambda session: _own_group(session, asked))
-        shelf = Shelf(asked, namespace_id=number)
-        return _available(_chat(asked, shelf, number), shelf)
 
 
 def _model(shelf: Shelf, number: int) -> SelfHostedModel:
@@ -177,41 +138,3 @@ def _model(shelf: Shelf, number: int) -> SelfHostedModel:
         if each.id == number:
             return each
     raise NotFoundError(what="Self-Hosted Model")
-
-
-def _choices(asked: Context, number: int) -> Sequence[ChoiceView]:
-    user, now = asked.caller.user, asked.now
-    catalog = Shelf(asked).catalog
-    return asked.read(
-        lambda session: usecases.list_choices(session, user, number, catalog=catalog, now=now)
-    )
-
-
-def _own_group(session: Session, asked: Context) -> int | None:
-    group = default_namespace(session, asked.caller.user, now=asked.now)
-    return None if group is None else group.id
-
-
-def _chat(asked: Context, shelf: Shelf, number: int | None) -> Effective:
-    if number is not None:
-        return next(each.here for each in _choices(asked, number) if each.name == CHAT)
-    found = asked.read(
-        lambda session: usecases.effective_in(
-            session,
-            None,
-            catalog=shelf.catalog,
-            may_switch=SWITCHING_FLAG
-            in enabled_flags(session, user=asked.caller.user, namespaces=()),
-        )
-    )
-    return found[CHAT]
-
-
-def _available(here: Effective, shelf: Shelf) -> AiChatAvailableModels:
-    default = model_named(here.model, shelf)
-    found = (model_named(ref, shelf) for ref in sorted(here.selectable))
-    return AiChatAvailableModels(
-        default_model=default,
-        pinned_model=default if here.is_locked else None,
-        selectable_models=[each for each in found if each is not None],
-    )

@@ -1,12 +1,12 @@
 """What the fields of one operation say of models, each part read once and only when asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Literal
 
 from appliance.fields.resolving import Context
 from appliance.model_selection import usecases
-from appliance.model_selection.rules import FeatureView, Pool
+from appliance.model_selection.rules import ChoiceView, FeatureView, Pool
 from appliance.namespaces.rules import Namespace
 from appliance.namespaces.usecases import get_namespace, namespaces_among
 from appliance.self_hosted_models.rules import SelfHostedModel
@@ -18,7 +18,8 @@ from gateway.contract.catalog import Catalog, load_catalog
 class Shelf:
     """Shared by all that hangs from one field, so that lists cost no query for each item.
 
-    With `namespace_id` what is said holds in that group, which who asks may know of.
+    With `namespace_id` what is said holds in that group; what is read of it without `choices` is
+    for those who may know of it.
     """
 
     def __init__(self, asked: Context, *, namespace_id: int | None = None) -> None:
@@ -37,6 +38,20 @@ class Shelf:
             lambda session: usecases.list_features(session, catalog=self.catalog)
         )
         return {each.name: each for each in found}
+
+    @cached_property
+    def choices(self) -> Sequence[ChoiceView]:
+        """What the group makes of each feature, in the catalogue's order.
+
+        Raises:
+            NotFoundError: no such group, or who asks has no role in it.
+        """
+        user, now, number = self.asked.caller.user, self.asked.now, self._namespace_id or 0
+        return self.asked.read(
+            lambda session: usecases.list_choices(
+                session, user, number, catalog=self.catalog, now=now
+            )
+        )
 
     @cached_property
     def pool(self) -> Pool:

@@ -191,14 +191,18 @@ class Terms:
         )
 
 
-def alike(terms: Mapping[str, Terms]) -> Mapping[Terms, tuple[str, ...]]:
-    """The features by their terms: those with the same are changed together.
+def check_some(features: Sequence[str]) -> None:
+    """Passes when a feature is named.
 
     Raises:
-        InvalidFieldsError: there is no feature at all.
+        InvalidFieldsError: none is.
     """
-    if not terms:
+    if not features:
         raise InvalidFieldsError({"features": "is required"})
+
+
+def alike(terms: Mapping[str, Terms]) -> Mapping[Terms, tuple[str, ...]]:
+    """The features by their terms: those with the same are changed together."""
     found: dict[Terms, tuple[str, ...]] = {}
     for feature, each in terms.items():
         found[each] = (*found.get(each, ()), feature)

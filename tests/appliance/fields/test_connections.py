@@ -2,7 +2,13 @@ import pytest
 import strawberry
 
 from appliance.errors import InvalidFieldsError
-from appliance.fields.connections import asked_span, connection, decode_cursor, encode_cursor
+from appliance.fields.connections import (
+    asked_span,
+    connected,
+    connection,
+    decode_cursor,
+    encode_cursor,
+)
 from appliance.storage.paging import MAX_POSITION, Span, Stretch
 
 
@@ -45,3 +51,16 @@ def test_an_empty_connection_has_no_places() -> None:
     info = connection(Stretch(items=nothing, start=0, total=0)).page_info
     assert (info.start_cursor, info.end_cursor) == (None, None)
     assert (info.has_previous_page, info.has_next_page) == (False, False)
+
+
+def test_of_a_whole_list_only_the_part_that_is_asked_for_is_shown() -> None:
+    shown: list[int] = []
+
+    def show(number: int) -> str:
+        shown.append(number)
+        return str(number)
+
+    found = connected(range(1000), Span(first=2, after=500), show)
+    assert (found.nodes, shown) == (["501", "502"], [501, 502])
+    assert (found.page_info.has_previous_page, found.page_info.has_next_page) == (True, True)
+    assert len(connected(range(1000), Span(), show).nodes) == 100

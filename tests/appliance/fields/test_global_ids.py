@@ -1,6 +1,11 @@
 import pytest
 
-from appliance.fields.global_ids import GlobalIdInvalidError, format_global_id, parse_global_id
+from appliance.fields.global_ids import (
+    GlobalIdInvalidError,
+    format_global_id,
+    parse_global_id,
+    parse_number_or_global_id,
+)
 from appliance.storage.engine import MAX_ID
 
 KINDS = ("Group", "Namespace")
@@ -37,3 +42,16 @@ def test_what_is_formatted_is_parsed() -> None:
 def test_what_is_no_id_of_the_kind_is_refused(text: object) -> None:
     with pytest.raises(GlobalIdInvalidError, match="gid://gitlab/Group/NUMBER"):
         parse_global_id(text, KINDS)
+
+
+@pytest.mark.parametrize("text", ["7", "gid://gitlab/Group/7", "gid://gitlab/Namespace/7"])
+def test_a_number_alone_may_be_enough(text: str) -> None:
+    assert parse_number_or_global_id(text, KINDS) == 7
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "07", "-7", "7.0", "\u0667", str(MAX_ID + 1), "lab", "7\n"]
+)
+def test_what_is_neither_number_nor_id_is_refused(text: str) -> None:
+    with pytest.raises(GlobalIdInvalidError, match="gid://gitlab/Group/NUMBER"):
+        parse_number_or_global_id(text, KINDS)

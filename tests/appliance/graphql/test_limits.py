@@ -100,6 +100,21 @@ def test_what_lies_in_a_list_costs_by_its_length(length: str, cost: int) -> None
     assert measured(query, n=30).cost == cost
 
 
+@pytest.mark.parametrize(
+    ("query", "cost"),
+    [
+        ("{ aiFeatureSettings { nodes { feature } } }", 1 + 2 * 2),
+        ("{ aiFeatureSettings(first: 100) { nodes { feature } } }", 1 + 2 * 2),
+        ("{ aiFeatureSettings(first: 3) { nodes { feature } } }", 1 + 2),
+        # A plain list, with nothing in the query that tells.
+        ("{ aiFeatureSettings { feature } }", 1 + 2),
+        ("{ selectableModels { ref name } }", 1 + 10 * 2),
+    ],
+)
+def test_lists_that_are_known_to_be_so_long_cost_that(query: str, cost: int) -> None:
+    assert measured(query).cost == cost
+
+
 def test_what_is_no_list_costs_what_it_holds() -> None:
     assert measured("{ a { b { c } } d }").cost == 4
 
