@@ -11,9 +11,10 @@ Models = Mapping[int, str]
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A choice, and where: `ancestry` has the ids from the root's down to the group's own."""
+    """A group's choice; `above` is the nearest group above it with one as well."""
 
-    ancestry: tuple[int, ...]
+    group_id: int
+    above: int | None
     choice: Choice
 
 
@@ -24,15 +25,17 @@ def counting(feature: Feature, said: Iterable[Said]) -> Models:
     """
     # What holds below a level is what the level below that starts from: so each choice is looked
     # at once, however deep it lies.
-    below: dict[int, Feature] = {}
+    below: dict[int | None, Feature] = {None: feature}
     counted: dict[int, str] = {}
     for each in said:
-        group_id = each.ancestry[-1]
-        start = next((below[id_] for id_ in reversed(each.ancestry) if id_ in below), feature)
-        held = effective(start, ((group_id, each.choice),), may_switch=True)
-        if held.level == group_id:
-            counted[group_id] = each.choice.model
-            below[group_id] = _as_start(feature.name, held)
+        start = below[each.above]
+        held = effective(start, ((each.group_id, each.choice),), may_switch=True)
+        counts = held.level == each.group_id
+        if counts:
+            counted[each.group_id] = each.choice.model
+        # Which model is used above makes no difference below, only what may be chosen.
+        is_new = counts and (held.is_locked or held.selectable is not start.selectable)
+        below[each.group_id] = _as_start(feature.name, held) if is_new else start
     return counted
 
 

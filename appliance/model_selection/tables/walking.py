@@ -43,10 +43,14 @@ def said_of(
     )
     narrowed = _narrowed(session, is_asked)
     found: dict[str, list[Said]] = {feature: [] for feature in features}
+    seen: dict[str, set[str]] = {feature: set() for feature in features}
     for number, feature, ancestry, model, is_locked, allows_all in session.execute(query):
         narrowed_to = None if allows_all else frozenset(narrowed[number])
-        chain = tuple(map(int, ancestry.strip("/").split("/")))
-        found[feature].append(Said(chain, Choice(feature, model, is_locked, narrowed_to)))
+        own, *higher = ancestry.strip("/").split("/")[::-1]
+        above = next((each for each in higher if each in seen[feature]), None)
+        seen[feature].add(own)
+        choice = Choice(feature, model, is_locked, narrowed_to)
+        found[feature].append(Said(int(own), None if above is None else int(above), choice))
     return found
 
 

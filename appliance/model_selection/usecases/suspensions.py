@@ -121,7 +121,7 @@ def watch_tree(
 
 
 def _stored(said: Sequence[Said]) -> Models:
-    return {each.ancestry[-1]: each.choice.model for each in said}
+    return {each.group_id: each.choice.model for each in said}
 
 
 def _renamed(before: Pool, after: Pool) -> Mapping[str, str]:

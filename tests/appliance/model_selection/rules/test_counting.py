@@ -31,29 +31,37 @@ features = st.builds(
 
 
 @st.composite
-def trees(draw: st.DrawFn) -> list[Said]:
-    """Groups of which some chose, each after those above it."""
+def trees(draw: st.DrawFn) -> dict[tuple[int, ...], Choice]:
+    """The choices in a tree, each by the ids from the root's down to its group's own."""
     chains: list[tuple[int, ...]] = []
-    said = []
+    said = {}
     for number in range(1, draw(st.integers(1, 12)) + 1):
         chains.append((*draw(st.sampled_from([(), *chains])), number))
         if draw(st.booleans()):
-            said.append(Said(chains[-1], draw(choices)))
-    return sorted(said, key=lambda each: len(each.ancestry))
+            said[chains[-1]] = draw(choices)
+    return said
+
+
+def _said(tree: dict[tuple[int, ...], Choice]) -> list[Said]:
+    own = {chain[-1] for chain in tree}
+    return [
+        Said(chain[-1], next((each for each in chain[-2::-1] if each in own), None), tree[chain])
+        for chain in sorted(tree, key=len)
+    ]
 
 
 @given(features, trees())
-def test_all_at_once_is_as_one_after_the_other(feature: Feature, said: list[Said]) -> None:
-    by_group = {each.ancestry[-1]: each.choice for each in said}
+def test_all_at_once_is_as_one_after_the_other(
+    feature: Feature, tree: dict[tuple[int, ...], Choice]
+) -> None:
+    by_group = {chain[-1]: choice for chain, choice in tree.items()}
     one_by_one = {
-        each.ancestry[-1]: each.choice.model
-        for each in said
-        if effective(
-            feature, ((id_, by_group.get(id_)) for id_ in each.ancestry), may_switch=True
-        ).level
-        == each.ancestry[-1]
+        chain[-1]: choice.model
+        for chain, choice in tree.items()
+        if effective(feature, ((each, by_group.get(each)) for each in chain), may_switch=True).level
+        == chain[-1]
     }
-    assert counting(feature, said) == one_by_one
+    assert counting(feature, _said(tree)) == one_by_one
 
 
 def test_only_choices_that_are_as_they_were_are_told() -> None:
