@@ -19,7 +19,8 @@ WORDS = ["one", " two", " three", " four", " five"]
 class FaultyEndpoint:
     """A good endpoint, until a test says otherwise; keeps what it was asked, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self.host = host
         self.base = "/v1"
         self.models = ["demo"]
         self.api_key: str | None = None
@@ -40,7 +41,7 @@ class FaultyEndpoint:
 
     @property
     def root(self) -> str:
-        return f"{self._scheme}://127.0.0.1:{self.port}"
+        return f"{self._scheme}://{self.host}:{self.port}"
 
     @property
     def url(self) -> str:
@@ -51,7 +52,7 @@ class FaultyEndpoint:
         app.router.add_route("*", "/{rest:.*}", self._serve)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=tls).start()
+        await web.TCPSite(self._runner, self.host, self.port, ssl_context=tls).start()
         self.port = self._runner.addresses[0][1]
         self._scheme = "http" if tls is None else "https"
 
@@ -139,8 +140,10 @@ async def cutting(request: web.Request) -> web.StreamResponse:
 
 
 @asynccontextmanager
-async def a_faulty_endpoint(tls: ssl.SSLContext | None = None) -> AsyncIterator[FaultyEndpoint]:
-    endpoint = FaultyEndpoint()
+async def a_faulty_endpoint(
+    tls: ssl.SSLContext | None = None, *, host: str = "127.0.0.1"
+) -> AsyncIterator[FaultyEndpoint]:
+    endpoint = FaultyEndpoint(host)
     await endpoint.start(tls)
     yield endpoint
     await endpoint.stop()
