@@ -3,14 +3,14 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, Column, ForeignKey, Integer
+from sqlalchemy import JSON, Column, ForeignKey, Integer, RowMapping
+from sqlalchemy import select as columns
 from sqlmodel import Field, col, select
 
 from appliance.model_selection.rules.pool import OfferedModel
 from appliance.storage.engine import Row, Session
-from gateway.contract.catalog import ReleaseState
 from gateway.contract.selection import ref_key
 
 ONLY_ROW = 1
@@ -54,6 +54,14 @@ class OfferedFeatureRow(Row, table=True):
     is_beta: bool
 
 
+class _Suiting(NamedTuple):
+    """A feature that a model is offered for."""
+
+    feature: str
+    is_default: bool
+    is_beta: bool
+
+
 class ModelSyncRow(Row, table=True):
     """The last look at the definitions of the gateway at `source`; `failures` in a row.
 
@@ -75,11 +83,34 @@ class ModelSyncRow(Row, table=True):
 
 def all_offered(session: Session) -> Sequence[OfferedModel]:
     """Every model that a gateway brings, by ref; two queries."""
-    features: dict[int, list[OfferedFeatureRow]] = defaultdict(list)
-    for row in session.exec(select(OfferedFeatureRow)):
-        features[row.offered_model_id].append(row)
-    rows = session.exec(select(OfferedModelRow).order_by(col(OfferedModelRow.ref_key)))
-    return [offered_of(row, features[row.id or 0]) for row in rows]
+    # Columns, not rows: of many models for many features there may be 100,000.
+    query = columns(*(col(each) for each in _SUITING))
+    features: dict[int, list[_Suiting]] = defaultdict(list)
+    for model_id, *suiting in session.execute(query):
+        features[model_id].append(_Suiting(*suiting))
+    models = columns(*(col(each) for each in _MODEL)).order_by(col(OfferedModelRow.ref_key))
+    return [_offered_of(row, features[row["id"]]) for row in session.execute(models).mappings()]
+
+
+_SUITING = (
+    OfferedFeatureRow.offered_model_id,
+    OfferedFeatureRow.feature,
+    OfferedFeatureRow.is_default,
+    OfferedFeatureRow.is_beta,
+)
+_MODEL: tuple[Any, ...] = (
+    OfferedModelRow.id,
+    OfferedModelRow.ref,
+    OfferedModelRow.name,
+    OfferedModelRow.provider,
+    OfferedModelRow.family,
+    OfferedModelRow.release_state,
+    OfferedModelRow.description,
+    OfferedModelRow.cost_indicator,
+    OfferedModelRow.context_tokens,
+    OfferedModelRow.is_served,
+    OfferedModelRow.retired_at,
+)
 
 
 def has_ref(session: Session, ref: str) -> bool:
@@ -88,21 +119,9 @@ def has_ref(session: Session, ref: str) -> bool:
     return session.exec(query).first() is not None
 
 
-def offered_of(row: OfferedModelRow, features: Sequence[OfferedFeatureRow]) -> OfferedModel:
-    """The rows as a value."""
-    assert row.id is not None  # noqa: S101  # it comes from the database
+def _offered_of(row: RowMapping, features: Sequence[_Suiting]) -> OfferedModel:
     return OfferedModel(
-        id=row.id,
-        ref=row.ref,
-        name=row.name,
-        provider=row.provider,
-        family=row.family,
-        release_state=cast("ReleaseState", row.release_state),
-        description=row.description,
-        cost_indicator=row.cost_indicator,
-        context_tokens=row.context_tokens,
-        is_served=row.is_served,
-        retired_at=row.retired_at,
+        **row,
         features=frozenset(each.feature for each in features if not each.is_beta),
         beta_for=frozenset(each.feature for each in features if each.is_beta),
         default_for=frozenset(each.feature for each in features if each.is_default),

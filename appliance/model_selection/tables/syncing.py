@@ -1,9 +1,11 @@
 """Stores what a look at a gateway's definitions came to."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import insert
+from sqlalchemy import select as columns
 from sqlmodel import col, delete, select, update
 
 from appliance.model_selection.rules.definitions import Offer, Problem
@@ -20,23 +22,26 @@ from appliance.storage.engine import Session
 from gateway.contract.selection import ref_key
 
 
-def add_offer(session: Session, offer: Offer, *, now: datetime) -> None:
-    """A new model."""
-    fields = _fields(offer)
-    row = OfferedModelRow(**fields, created_at=now, updated_at=now)
-    session.add(row)
-    session.flush()
-    _add_features(session, row.id or 0, offer)
+def add_offers(session: Session, offers: Sequence[Offer], *, now: datetime) -> None:
+    """New models."""
+    if not offers:
+        return
+    times = {"created_at": now, "updated_at": now}
+    session.execute(insert(OfferedModelRow), [{**_fields(offer), **times} for offer in offers])
+    query = columns(col(OfferedModelRow.ref_key), col(OfferedModelRow.id))
+    ids = {row.ref_key: row.id for row in session.execute(query)}
+    _add_features(session, {ids[ref_key(offer.ref)]: offer for offer in offers})
 
 
-def rewrite_offer(session: Session, model_id: int, offer: Offer, *, now: datetime) -> None:
-    """The same model, as it is offered now."""
-    fields = {**_fields(offer), "retired_at": None, "updated_at": now}
-    session.exec(
-        update(OfferedModelRow).where(col(OfferedModelRow.id) == model_id).values(**fields)
-    )
-    _forget_features(session, [model_id])
-    _add_features(session, model_id, offer)
+def rewrite_offers(session: Session, offers: Mapping[int, Offer], *, now: datetime) -> None:
+    """The same models by their ids, as they are offered now."""
+    if not offers:
+        return
+    values = {"retired_at": None, "updated_at": now}
+    rows = [{"id": number, **_fields(offer), **values} for number, offer in offers.items()]
+    session.execute(update(OfferedModelRow), rows)
+    _forget_features(session, offers)
+    _add_features(session, offers)
 
 
 def respell_offer(session: Session, model_id: int, ref: str) -> None:
@@ -121,17 +126,19 @@ def _fields(offer: Offer) -> dict[str, Any]:
     }
 
 
-def _add_features(session: Session, model_id: int, offer: Offer) -> None:
-    session.add_all(
-        OfferedFeatureRow(
-            offered_model_id=model_id,
-            feature=feature,
-            is_default=feature in offer.default_for,
-            is_beta=feature in offer.beta_for,
-        )
+def _add_features(session: Session, offers: Mapping[int, Offer]) -> None:
+    rows = [
+        {
+            "offered_model_id": number,
+            "feature": feature,
+            "is_default": feature in offer.default_for,
+            "is_beta": feature in offer.beta_for,
+        }
+        for number, offer in offers.items()
         for feature in sorted(offer.features | offer.beta_for)
-    )
-    session.flush()
+    ]
+    if rows:
+        session.execute(insert(OfferedFeatureRow), rows)
 
 
 def _forget_features(session: Session, model_ids: Collection[int]) -> None:

@@ -142,10 +142,9 @@ class ModelSync:
         with watch(session, self._catalog, cause=CAUSE, actor=actor, now=now):
             tables.syncing.delete_offers(session, [model.id for model in changes.deleted])
             tables.syncing.retire_offers(session, [model.id for model in changes.retired], now=now)
-            for model, offer in (*changes.changed, *changes.returned):
-                tables.syncing.rewrite_offer(session, model.id, offer, now=now)
-            for offer in changes.added:
-                tables.syncing.add_offer(session, offer, now=now)
+            rewritten = {model.id: offer for model, offer in (*changes.changed, *changes.returned)}
+            tables.syncing.rewrite_offers(session, rewritten, now=now)
+            tables.syncing.add_offers(session, changes.added, now=now)
         publish(session, TOPIC, {"change": "synced"}, now=now)
         record(
             session,

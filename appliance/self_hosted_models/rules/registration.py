@@ -10,6 +10,7 @@ from appliance.self_hosted_models.errors import EndpointNotAllowedError
 from appliance.self_hosted_models.rules.identifiers import problem_of_transport
 from gateway.contract.addresses import EndpointRefusedError, Network, parse_endpoint
 from gateway.contract.catalog import Catalog
+from gateway.contract.definitions import REF
 from gateway.contract.egress import EgressPolicy, EgressRefusedError
 from gateway.contract.peers import NetworkRefusedError, parse_network
 from gateway.contract.selection import DEFAULT_MODEL, ref_key
@@ -26,7 +27,6 @@ MOST_IN_FLIGHT = 100_000
 # What takes a limit away.
 NO_LIMIT = 0
 
-REF = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/:-]{0,253}[A-Za-z0-9])?")
 API_KEY = re.compile(r"[\x21-\x7e]+")  # what may stand in an Authorization header
 
 

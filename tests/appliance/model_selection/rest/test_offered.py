@@ -3,6 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from appliance.model_selection.rules.pool import NOT_SERVED
+from gateway.contract.definitions import MAX_DOCUMENT_BYTES
 from tests.appliance.conftest import FilledHome, Server
 from tests.appliance.model_selection.rules.definitions.builders import (
     SEED,
@@ -88,7 +89,7 @@ async def test_a_gateway_that_fails_is_an_answer(joined: Server, gateway: FakeGa
 
 
 async def test_a_document_that_is_too_long_is_refused(joined: Server, gateway: FakeGateway) -> None:
-    gateway.definitions = b" " * (1024 * 1024 + 1)
+    gateway.definitions = b" " * (MAX_DOCUMENT_BYTES + 1)
     report = (await joined.ask("POST", f"{PATH}/sync")).json()
     assert "the answer is too long" in report["sync"]["failure"]
 
