@@ -11,9 +11,11 @@ from appliance.model_selection.rules.definitions import (
     MAX_DOCUMENT_BYTES,
     Offer,
     Reading,
+    Unread,
     read_definitions,
 )
 from gateway.contract.catalog import load_catalog
+from gateway.upstream.own.own_models import OwnFiles, read_files
 from tests.appliance.model_selection.rules.definitions.builders import (
     SEED,
     a_defined_feature,
@@ -76,6 +78,17 @@ def test_a_list_of_models_says_their_states_and_features() -> None:
     assert (gemini.release_state, offers["late"].release_state) == ("BETA", "EXPERIMENT")
     # A trial is nobody's default unless somebody says so.
     assert not gemini.default_for
+
+
+def test_what_our_own_gateway_ships_is_read_without_a_problem() -> None:
+    files = OwnFiles(definitions=None, upstreams=None, networks=(), is_mounted=False)
+    brought = read_files(files).brought
+    assert brought is not None
+    reading = read(brought.document)
+    assert (reading.problems, reading.unread) == ((), Unread())
+    assert reading.offers
+    assert not any(offer.is_served for offer in reading.offers)
+    assert all(offer.family and offer.context_tokens for offer in reading.offers)
 
 
 @pytest.mark.parametrize(
