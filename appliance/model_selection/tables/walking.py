@@ -27,6 +27,8 @@ def said_of(
     if tree is not None:
         within = f"/{'/'.join(map(str, tree.ancestry))}/"
         is_above = groups.c.id.in_(tree.ancestry)
+        # All of one tree; which of it is looked for among those alone.
+        is_asked.append(groups.c.root_id == tree.root_id)
         is_asked.append(or_(is_above, groups.c.ancestry.startswith(within)))
     query = (
         columns(

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -226,3 +227,18 @@ def test_no_group_is_refused_like_one_that_is_hidden(lab: Lab) -> None:
     nowhere = replace(lab.group("lab"), id=1000)
     with pytest.raises(NotFoundError, match="404 Group Not Found"):
         lab.views(nowhere, by=lab.user("u"))
+
+
+def test_of_two_owners_at_once_one_is_last_and_nothing_is_mixed(lab: Lab, top: Namespace) -> None:
+    wishes = [("b", ("b", "c")), ("a", ("a",))] * 6
+
+    def work(wish: tuple[str, tuple[str, ...]]) -> None:
+        lab.choose(top, wish[0], narrowed_to=wish[1])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, wishes))
+    choice = lab.view(top).choice
+    assert choice is not None
+    assert (choice.model, choice.narrowed_to) in {(ref, frozenset(refs)) for ref, refs in wishes}
+    entries = lab.entries("model_choice_changed")
+    assert [each["before"] for each in entries[1:]] == [each["after"] for each in entries[:-1]]
