@@ -21,7 +21,6 @@ TEXT = "Count from one to nine."
 STREAMED_TOKENS = 12
 # The model has just answered, so it is there.
 STREAM_S = 10.0
-EVENT_STREAM = "text/event-stream"
 # What a server answers that has the model but cannot chat with it, as one without a template.
 CANNOT_CHAT = frozenset({400, 404, 405, 422, 501})
 # A model that took this long for its parts cannot have made them within so short a time: somebody

@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import jwt
@@ -8,7 +9,13 @@ from sqlalchemy import event
 
 from appliance.access_tokens.errors import NoSigningKeyError
 from appliance.access_tokens.rules import AccessToken, Purpose
-from appliance.access_tokens.usecases import Minter, ensure_signing_key, published_keys
+from appliance.access_tokens.usecases import (
+    Minter,
+    ensure_signing_key,
+    kill_key,
+    make_key,
+    published_keys,
+)
 from appliance.accounts import usecases as accounts
 from appliance.accounts.rules import Profile
 from appliance.audit.rules import SYSTEM
@@ -120,6 +127,51 @@ def test_names_asked_for_at_once_are_noted_once(db: Db, sealer: Sealer) -> None:
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda name: _found(db, minter, name), names))
     assert [each[name] for each, name in zip(found, names, strict=True)] == users
+
+
+def _own(db: Db, minter: Minter, *, minutes: float = 0) -> str:
+    now = NOW + timedelta(minutes=minutes)
+    return db.read_blocking(
+        lambda session: minter.mint_instance_token(session, jti=uuid4(), now=now)
+    )
+
+
+def test_the_instances_own_token_opens_no_model(db: Db, sealer: Sealer) -> None:
+    db.write_blocking(lambda session: ensure_signing_key(session, sealer, now=NOW))
+    payload = jwt.decode(_own(db, _minter(sealer)), options={"verify_signature": False})
+    claims = msgspec.convert(payload, Claims)
+    assert (claims.use, claims.sub, claims.cred) == ("instance", IDENTITY.instance_id, None)
+    assert (claims.scopes, claims.providers, claims.flags) == (frozenset(),) * 3
+    assert claims.exp - claims.iat == 300
+
+
+def test_the_instances_own_token_is_kept_until_it_nears_its_end(db: Db, sealer: Sealer) -> None:
+    db.write_blocking(lambda session: ensure_signing_key(session, sealer, now=NOW))
+    minter = _minter(sealer)
+    first = _own(db, minter)
+    assert _own(db, minter, minutes=3.9) == first
+    assert _own(db, minter, minutes=4) != first
+
+
+def test_the_instances_own_token_is_made_anew_when_it_would_count_no_more(
+    db: Db, sealer: Sealer
+) -> None:
+    db.write_blocking(lambda session: ensure_signing_key(session, sealer, now=NOW))
+    minter = _minter(sealer)
+    first = _own(db, minter)
+    db.write_blocking(lambda session: accounts.raise_generation(session, None, now=NOW))
+    second = _own(db, minter)
+    assert jwt.decode(second, options={"verify_signature": False})["era"] > 0
+    fresh = make_key(sealer)
+    db.write_blocking(lambda session: kill_key(session, None, fresh, actor=SYSTEM, now=NOW))
+    third = _own(db, minter)
+    assert jwt.get_unverified_header(third)["kid"] == fresh.public.kid
+    assert len({first, second, third}) == 3
+
+
+def test_without_a_signing_key_the_instance_has_no_token(db: Db, sealer: Sealer) -> None:
+    with pytest.raises(NoSigningKeyError):
+        _own(db, _minter(sealer))
 
 
 def test_minting_asks_few_questions(db: Db, sealer: Sealer) -> None:

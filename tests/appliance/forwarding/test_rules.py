@@ -2,7 +2,7 @@ import pytest
 
 from appliance.errors import InvalidFieldsError
 from appliance.forwarding import rules
-from appliance.forwarding.rules import Onward
+from appliance.forwarding.rules import Onward, OwnWay, not_reached, refused_by_gateway
 
 ONWARD = Onward(gateway_url="http://g", token="canary", silence_s=60)
 
@@ -50,3 +50,35 @@ def test_lines_of_a_header_are_joined_in_their_order() -> None:
     lines = [(b"x-forwarded-for", b"a"), (b"host", b"h"), (b"x-forwarded-for", b"b, c")]
     assert rules.joined(b"x-forwarded-for", lines) == "a, b, c"
     assert not rules.joined(b"x-forwarded-for", [])
+
+
+URL = "http://gateway.test"
+
+
+def test_how_the_gateway_is_called_is_shown_without_the_token() -> None:
+    assert "canary" not in repr(OwnWay(gateway_url=URL, token="canary"))
+
+
+def test_a_gateway_that_is_not_reached_is_a_finding_with_a_fix() -> None:
+    found = not_reached(URL, "no answer in time")
+    assert (found.name, found.success, found.code) == ("gateway", False, "gateway_unreachable")
+    assert "http://gateway.test cannot be reached (no answer in time)" in found.message
+    assert "ai_gateway_url" in str(found.fix)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (
+            b'{"detail": "Not now.", "code": "configuration_unavailable"}',
+            "configuration_unavailable",
+        ),
+        (b'{"detail": "Nothing here.", "code": "not_found"}', "not_a_gateway"),
+        (b'{"detail": "x"}', "not_a_gateway"),
+        (b"\xff", "not_a_gateway"),
+    ],
+)
+def test_what_a_gateway_says_is_told_and_what_is_none_is_named(body: bytes, code: str) -> None:
+    found = refused_by_gateway(URL, body)
+    assert (found.name, found.success, found.code) == ("gateway", False, code)
+    assert URL in found.message

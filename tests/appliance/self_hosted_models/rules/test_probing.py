@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from appliance.errors import InvalidFieldsError
@@ -10,8 +12,12 @@ OTHER = "http://10.0.0.6:8000/v1"
 STORED = StoredModel(endpoints=(URL, OTHER), identifier="tiny", api_key="canary")
 
 
-def a_finding(name: str = "address", *, success: bool = True, **changes: object) -> Finding:
-    fields = {"code": "ok" if success else "port_closed", "message": "It is so.", **changes}
+def a_finding(name: str = "address", *, success: bool = True, **changes: Any) -> Finding:
+    fields: dict[str, Any] = {
+        "code": "ok" if success else "port_closed",
+        "message": "It is so.",
+        **changes,
+    }
     return Finding(name=name, success=success, **fields)
 
 
