@@ -3,9 +3,12 @@ from typing import Any
 import pytest
 
 from appliance.namespaces.rules import AccessLevel
+from tests.appliance.conftest import FilledHome
 from tests.appliance.model_selection.conftest import CHAT, CODE
 from tests.appliance.model_selection.graphql.conftest import GENERATION, OLDER, SONNET, House
 from tests.appliance.model_selection.graphql.seeds import MUTATION
+from tests.appliance.model_selection.rules.definitions.builders import SEED
+from tests.fakes.gateway import FakeGateway, running_apart
 
 # The example of the description, but for the name of its first field and the model.
 EXAMPLE = {"namespaceId": 1, "feature": "CODE_SUGGESTION"}
@@ -47,8 +50,8 @@ async def test_the_mutation_of_the_seed_chooses_for_both_code_features(house: Ho
     }
     refs = [each["ref"] for each in completion["offeredModels"]["nodes"]]
     assert refs[:4] == ["a", OLDER, SONNET, "gemma"]
-    assert house.lab.view(lab, GENERATION).choice == house.lab.view(lab, GENERATION).choice
-    assert house.lab.view(lab, CODE).choice.model == SONNET  # type: ignore[union-attr]  # just chosen
+    assert house.lab.view(lab, GENERATION).here.model == SONNET
+    assert house.lab.view(lab, CODE).here.model == SONNET
 
 
 @pytest.mark.parametrize("form", ["{0}", '"{0}"', '"gid://gitlab/Group/{0}"'])
@@ -129,6 +132,26 @@ async def test_an_unknown_model_is_refused_naming_the_nearest(house: House) -> N
     sentence = await _chosen(house, "claude-3-7-sonnet-20250219")
     assert sentence.startswith("offeredModelRef: there is no model 'claude-3-7-sonnet-20250219'")
     assert sentence.endswith(f"the nearest is {SONNET}")
+
+
+async def test_the_model_of_the_example_is_refused_for_what_its_own_document_says(
+    house: House, filled: FilledHome
+) -> None:
+    server, lab = house.asker.server, house.lab.group("lab")
+    wish = {**EXAMPLE, "namespaceId": lab.id, "offeredModelRef": "claude-3-7-sonnet-20250219"}
+    with running_apart(FakeGateway(signing=filled.keys.signing)) as gateway:
+        gateway.definitions = SEED
+        at = {"ai_gateway_url": gateway.url}
+        assert (await server.ask("PUT", "/api/v4/ai/settings", json=at)).status_code == 200
+        looked = await server.ask("POST", "/api/v4/ai/offered_models/sync")
+        assert looked.json()["succeeded"]
+    (refused,) = await house.refusals(MUTATION, **wish)
+    assert refused == (
+        "offeredModelRef: 'claude-3-7-sonnet-20250219' is selectable for code_completions, "
+        "code_generations, duo_chat in the gateway's definitions, but not in their models; "
+        f"the nearest is {SONNET}"
+    )
+    assert (await house.do(MUTATION, **{**wish, "offeredModelRef": SONNET}))["errors"] == []
 
 
 async def test_a_model_that_does_not_suit_is_refused(house: House) -> None:
