@@ -11,7 +11,7 @@ from tests.appliance.model_selection.rules.definitions.builders import SEED
 from tests.fakes.gateway import FakeGateway, running_apart
 
 # The example of the description, but for the name of its first field and the model.
-EXAMPLE = {"namespaceId": 1, "feature": "CODE_SUGGESTION"}
+EXAMPLE: dict[str, Any] = {"namespaceId": 1, "feature": "CODE_SUGGESTION"}
 SHIPPED = """mutation ($input: AiModelSelectionNamespaceUpdateInput!) {
   aiModelSelectionNamespaceUpdate(input: $input) {
     aiFeatureSettings { feature selectedModel { ref } namespace { fullPath } locked }
