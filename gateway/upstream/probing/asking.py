@@ -35,6 +35,7 @@ class Answer:
     kind: str
     body: bytes
     asked_at: float
+    is_whole: bool = True
     arrivals: tuple[float, ...] = field(default=(), repr=False)
     target: str | None = None
 
@@ -75,10 +76,25 @@ class Asker:
         """
         return await self._ask("POST", url, question, limit_s=limit_s)
 
+    async def stream(self, url: str, question: Mapping[str, Any], *, limit_s: float) -> Answer:
+        """Sends JSON; of a stream that is not at its end in time, what came until then.
+
+        Raises:
+            SilentError, UnansweredError: there was no answer.
+            ProbeFailedError: it is too long.
+        """
+        return await self._ask("POST", url, question, limit_s=limit_s, takes_part=True)
+
     async def _ask(
-        self, method: str, url: str, question: Mapping[str, Any] | None, *, limit_s: float
+        self,
+        method: str,
+        url: str,
+        question: Mapping[str, Any] | None,
+        *,
+        limit_s: float,
+        takes_part: bool = False,
     ) -> Answer:
-        asked_at = time.monotonic()
+        heard = _Heard(url)
         try:
             async with (
                 asyncio.timeout(limit_s),
@@ -86,34 +102,53 @@ class Asker:
                     method, url, json=question, headers=self._headers, allow_redirects=False
                 ) as response,
             ):
-                return await _read(response, url, asked_at=asked_at)
+                await heard.hear(response)
         except TimeoutError as cause:
-            raise SilentError from cause
+            if not (takes_part and heard.arrivals):
+                raise SilentError from cause
         except (aiohttp.ClientError, OSError, ValueError) as cause:
             # The library's texts name addresses, and may quote what came.
             raise UnansweredError(type(cause).__name__) from cause
+        return heard.answer()
 
 
-async def _read(response: aiohttp.ClientResponse, url: str, *, asked_at: float) -> Answer:
-    parts: list[bytes] = []
-    arrivals: list[float] = []
-    size = 0
-    while part := await response.content.readany():
-        parts.append(part)
-        arrivals.append(time.monotonic())
-        size += len(part)
-        if size > MAX_ANSWER_BYTES:
-            response.close()
-            raise faults.too_long(url, MAX_ANSWER_BYTES)
-    return Answer(
-        url=url,
-        status=response.status,
-        kind=response.content_type,
-        body=b"".join(parts),
-        asked_at=asked_at,
-        arrivals=tuple(arrivals),
-        target=response.headers.get("Location") if response.status in _REDIRECTS else None,
-    )
+class _Heard:
+    """An answer as far as it has come."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._asked_at = time.monotonic()
+        self._response: aiohttp.ClientResponse | None = None
+        self._parts: list[bytes] = []
+        self._is_whole = False
+        self.arrivals: list[float] = []
+
+    async def hear(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        size = 0
+        while part := await response.content.readany():
+            self._parts.append(part)
+            self.arrivals.append(time.monotonic())
+            size += len(part)
+            if size > MAX_ANSWER_BYTES:
+                response.close()
+                raise faults.too_long(self._url, MAX_ANSWER_BYTES)
+        self._is_whole = True
+
+    def answer(self) -> Answer:
+        response = self._response
+        assert response is not None  # noqa: S101  # heard of at least in part
+        is_redirect = response.status in _REDIRECTS
+        return Answer(
+            url=self._url,
+            status=response.status,
+            kind=response.content_type,
+            body=b"".join(self._parts),
+            is_whole=self._is_whole,
+            asked_at=self._asked_at,
+            arrivals=tuple(self.arrivals),
+            target=response.headers.get("Location") if is_redirect else None,
+        )
 
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})

@@ -6,7 +6,6 @@ What it says when it refuses a key is never quoted: it may repeat the key.
 from collections.abc import Sequence
 
 from gateway.contract.identifiers import written_identifier
-from gateway.contract.probing import FIRST_TOKEN_S
 from gateway.upstream.probing.failing import (
     BASE_URL,
     MAX_NAMED,
@@ -140,7 +139,7 @@ def too_long(url: str, limit_bytes: int) -> ProbeFailedError:
     )
 
 
-def slow(limit_s: float = FIRST_TOKEN_S) -> ProbeFailedError:
+def slow(limit_s: float) -> ProbeFailedError:
     """There is no token in time."""
     return ProbeFailedError(
         "model_slow",

@@ -7,7 +7,7 @@ from gateway.contract.addresses import Endpoint
 from gateway.contract.probing import FIRST_TOKEN_S, ModelCheck
 from gateway.upstream.probing import server_faults as faults
 from gateway.upstream.probing.asking import OK, Answer, Asker, SilentError, UnansweredError
-from gateway.upstream.probing.failing import ProbeFailedError, quoted
+from gateway.upstream.probing.failing import quoted
 from gateway.upstream.probing.judging import fault_of_status, refused
 from gateway.upstream.probing.understanding import (
     CHAT_PATH,
@@ -21,6 +21,8 @@ TEXT = "Count from one to nine."
 STREAMED_TOKENS = 12
 # The model has just answered, so it is there.
 STREAM_S = 10.0
+# So many in time are a stream, whether or not the model is done by then.
+STARTED_PARTS = 2
 # What a server answers that has the model but cannot chat with it, as one without a template.
 CANNOT_CHAT = frozenset({400, 404, 405, 422, 501})
 # A model that took this long for its parts cannot have made them within so short a time: somebody
@@ -46,10 +48,10 @@ class Talk:
         Raises:
             ProbeFailedError: it did not.
         """
-        answer = await self._ask(stream=False, tokens=1, limit_s=FIRST_TOKEN_S)
+        answer = await self._one_token()
         if answer.status in CANNOT_CHAT:
             self._path = COMPLETIONS_PATH
-            other = await self._ask(stream=False, tokens=1, limit_s=FIRST_TOKEN_S)
+            other = await self._one_token()
             if other.status == OK and is_answered(other):
                 return (
                     "The model says a token. It completes text only, and does not chat: give it to "
@@ -61,6 +63,12 @@ class Talk:
         if not is_answered(answer):
             raise faults.web_page(answer.url) if answer.is_page else faults.not_openai(answer.url)
         return "The model says a token."
+
+    async def _one_token(self) -> Answer:
+        try:
+            return await self._ask(stream=False, tokens=1, limit_s=FIRST_TOKEN_S)
+        except SilentError as cause:
+            raise faults.slow(FIRST_TOKEN_S) from cause
 
     async def check_stream(self) -> str:
         """What there is to say when the model streams.
@@ -79,10 +87,8 @@ class Talk:
     async def _stream(self) -> Answer:
         try:
             answer = await self._ask(stream=True, tokens=STREAMED_TOKENS, limit_s=STREAM_S)
-        except ProbeFailedError as cause:
-            if cause.code != "model_slow":
-                raise
-            said = f"no whole stream came within {STREAM_S:g} s"
+        except SilentError as cause:
+            said = f"nothing came within {STREAM_S:g} s"
             raise faults.no_stream(said) from cause
         if (told := fault_of_status(answer, api_key=self._wish.api_key)) is not None:
             raise told
@@ -94,7 +100,8 @@ class Talk:
         if not parts:
             said = "it sends a whole answer" if is_answered(answer) else "it sends something else"
             raise faults.no_stream(said)
-        if not is_ended:
+        # A slow model need not have come to its end, if what it said came as it said it.
+        if not is_ended and (answer.is_whole or parts < STARTED_PARTS):
             raise faults.unfinished()
         return answer
 
@@ -107,9 +114,9 @@ class Talk:
             **_asked(self._path),
         }
         try:
+            if stream:
+                return await self._asker.stream(url, question, limit_s=limit_s)
             return await self._asker.post(url, question, limit_s=limit_s)
-        except SilentError as cause:
-            raise faults.slow(limit_s) from cause
         except UnansweredError as cause:
             raise faults.broke_off(url, str(cause)) from cause
 
