@@ -90,7 +90,9 @@ def show(answer: dict[str, Any]) -> None:
     colour = COLOURS[found["verdict"]]
     code = f" ({found['code']})" if found["code"] else ""
     word = f"[{colour}]{found['verdict']}[/{colour}]{code}"
-    console.print(f"{escape(found['unit_primitive'])} is {word}", soft_wrap=True)
+    # An instance that is one release older does not say which model is meant.
+    model = f" with the model {found['model']}" if found.get("model") else ""
+    console.print(f"{escape(found['unit_primitive'] + model)} is {word}", soft_wrap=True)
 
 
 def _recollection(answer: dict[str, Any]) -> str:

@@ -61,11 +61,15 @@ class AiDecision:
 
 @strawberry.type(description="Whether somebody may do something, and what decides")
 class AiExplanation:
-    """An answer; `decision` is there when one was asked about."""
+    """An answer; `decision` is there when one was asked about.
+
+    `model` is the one that is named, or that would be used.
+    """
 
     verdict: Verdict
     code: str | None
     unit_primitive: str
+    model: str | None
     checks: list[AiExplanationCheck]
     decision: AiDecision | None
 
@@ -130,6 +134,7 @@ def _remembered(info: Info, decision_id: str) -> AiExplanation:
         verdict=Verdict.UNKNOWN,
         code=None,
         unit_primitive=decision.unit_primitive,
+        model=decision.model,
         checks=[],
         decision=decision,
     )
@@ -140,6 +145,7 @@ def _show(explanation: Explanation, decision: AiDecision | None = None) -> AiExp
         verdict=Verdict(explanation.verdict),
         code=explanation.code,
         unit_primitive=explanation.unit_primitive,
+        model=explanation.model,
         checks=_show_checks(explanation.checks),
         decision=decision,
     )

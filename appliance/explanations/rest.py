@@ -53,7 +53,6 @@ async def get_explanation(  # noqa: PLR0913  # each is a parameter of the query
         return {
             "user_id": question.user_id,
             "namespace_id": namespace_id,
-            "model": model,
             **_show(found),
         }
 
@@ -93,6 +92,7 @@ def _show(explanation: Explanation) -> dict[str, Any]:
         "verdict": explanation.verdict,
         "code": explanation.code,
         "unit_primitive": explanation.unit_primitive,
+        "model": explanation.model,
         "checks": [
             {
                 "name": check.name,

@@ -20,20 +20,24 @@ from appliance.explanations.rules import (
     Question,
     Recollection,
     RecordedDecision,
+    Selection,
 )
 from appliance.feature_flags.rules import load_definitions
 from appliance.licensing.usecases import holdings, is_saas, licence_clock
+from appliance.model_selection.usecases import chain_of, get_feature, read_pool
 from appliance.namespaces.rules import AccessLevel, Namespace
 from appliance.namespaces.usecases import (
     access_level,
     default_namespace,
     get_namespace,
+    namespaces_among,
     visible_namespace,
 )
 from appliance.self_hosted_models.usecases import find_model
 from appliance.storage.engine import Session
-from gateway.contract.catalog import load_catalog
+from gateway.contract.catalog import Catalog, load_catalog
 from gateway.contract.events import Decision, RefusedEvent
+from gateway.contract.selection import DEFAULT_MODEL, SWITCHING_FLAG
 from gateway.contract.ulids import is_ulid
 
 # What present gateways say of a model; the room that knows lies above this one.
@@ -212,6 +216,7 @@ def _explain(
     catalog, user, namespace = load_catalog(), asked.user, asked.namespace
     held = standing(session, user, namespace=namespace, catalog=catalog, now=now)
     root = None if namespace is None else namespace.root_id
+    selection = _selection(session, asked, flags=held.flags, catalog=catalog)
     facts = Facts(
         at=licence_clock(session, now=now),
         catalog=catalog,
@@ -224,11 +229,45 @@ def _explain(
         is_saas=is_saas(session, now=now),
         holdings=holdings(session, user, root_namespace_id=root, now=now),
         grant=held.grant,
-        model=_model(session, asked.model, read_state=read_state, now=now),
+        model=_model(session, _ref(asked, selection), read_state=read_state, now=now),
+        selection=selection,
         address=asked.address,
         is_for_self=asked.is_for_self,
     )
     return rules.explain(facts)
+
+
+def _selection(
+    session: Session, asked: _Asked, *, flags: frozenset[str], catalog: Catalog
+) -> Selection | None:
+    feature = catalog.features_by_unit_primitive().get(asked.unit_primitive)
+    if feature is None:
+        return None
+    ancestry = () if asked.namespace is None else asked.namespace.ancestry
+    groups, view = (
+        namespaces_among(session, ancestry),
+        get_feature(session, feature, catalog=catalog),
+    )
+    said = chain_of(session, asked.namespace)
+    return Selection(
+        feature=feature,
+        offer=view.offer,
+        chain=[groups[each] for each in ancestry],
+        chosen={each: choices[feature] for each, choices in said.items() if feature in choices},
+        may_switch=SWITCHING_FLAG in flags,
+        problem=view.problem,
+        named=_named(asked),
+    )
+
+
+def _named(asked: _Asked) -> str | None:
+    return None if asked.model == DEFAULT_MODEL else asked.model
+
+
+def _ref(asked: _Asked, selection: Selection | None) -> str | None:
+    if selection is None or selection.named is not None:
+        return _named(asked)
+    return selection.held.model
 
 
 def _model(
@@ -237,8 +276,10 @@ def _model(
     if ref is None:
         return None
     registered = find_model(session, ref)
-    state = None if registered is None else read_state(session, ref, now)
-    return AskedModel(ref=ref, registered=registered, state=state)
+    offered = None if registered else read_pool(session, load_catalog()).models.get(ref)
+    is_known = registered is not None or offered is not None
+    state = read_state(session, ref, now) if is_known else None
+    return AskedModel(ref=ref, registered=registered, offered=offered, state=state)
 
 
 def _record_refusal(

@@ -1,6 +1,6 @@
 """What is explained is what instance and gateway then do, for any organisation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -17,106 +17,46 @@ from appliance.accounts.errors import UserBlockedError
 from appliance.accounts.rules import Caller, Profile, User, check_credential
 from appliance.accounts.usecases import change_user, create_user, get_user
 from appliance.audit.rules import SYSTEM
-from appliance.errors import NotFoundError
+from appliance.errors import ApplianceError, NotFoundError
 from appliance.explanations import usecases
 from appliance.explanations.rules import AskedModel, Facts, Question, explain
-from appliance.feature_flags.rules import load_definitions
 from appliance.feature_flags.usecases import set_flag
 from appliance.instance_settings.rules import Addresses
-from appliance.licensing.rules import Holding, Item, Purchase, holding
+from appliance.licensing.rules import Item
 from appliance.licensing.tables import add_seats, users_with_seats
+from appliance.model_selection.rules import ChoiceChange, FeatureChange
+from appliance.model_selection.usecases import (
+    change_choices,
+    change_features,
+    choices_among,
+    offers,
+)
 from appliance.namespaces.rules import AccessLevel, Membership, Namespace, NewGroup
-from appliance.namespaces.usecases import create_group, set_member
+from appliance.namespaces.usecases import create_group, parents_among, set_member
 from appliance.self_hosted_models.rules import Description
 from appliance.self_hosted_models.usecases import create_model
 from appliance.storage.engine import Db, Session
 from appliance.storage.identity import Identity
 from appliance.storage.sealing import Sealer
 from gateway.contract.claims import Claims
+from gateway.contract.selection import Effective, Group
 from gateway.errors import GatewayError
+from gateway.issuer.feed.groups import Groups
+from gateway.policy.naming import resolve, why_unresolved
 from gateway.policy.permits import permit_feature, permit_namespace, permit_provider
+from gateway.policy.selections import Selections
 from tests.appliance.explanations.builders import (
     CATALOG,
-    a_namespace,
-    a_seat,
-    an_item,
     buy,
-    everything,
-    expired,
-    future,
-    in_grace,
     some_facts,
 )
-from tests.instance_builders import NOW, a_model, a_pat, a_user
+from tests.explanation_facts import FLAGS, all_facts, items, rarely
+from tests.instance_builders import NOW, a_pat
 
 SUBJECT = Subject(global_user_id="opaque", credential="pat:3", generation=0)
 ORIGIN = Origin(issuer="http://i", instance_id="i", realm="self-managed")
-FLAGS = sorted(load_definitions())
 # A busy machine is slow at drawing, too.
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-STATES = [None, "ready", "unreachable"]
-
-
-def rarely(draw: st.DrawFn) -> bool:
-    # Not at an end of the range, which hypothesis likes to draw.
-    return draw(st.integers(0, 15)) == 11
-
-
-@st.composite
-def items(draw: st.DrawFn, add_on: str) -> Item:
-    kinds: list[Callable[..., Item]] = [an_item, an_item, expired, in_grace, future]
-    made = draw(st.sampled_from(kinds))
-    beside = CATALOG.add_ons[add_on].accompanies
-    accompanies = draw(st.sampled_from(beside)) if beside else None
-    item: Item = made(quantity=draw(st.integers(1, 2)), accompanies=accompanies)
-    return item
-
-
-@st.composite
-def organisations(draw: st.DrawFn) -> Sequence[Holding]:
-    """Purchases of every kind and age, and which of them the user holds a seat of."""
-    names = draw(st.lists(st.sampled_from(sorted(CATALOG.add_ons)), unique=True))
-    owned = [
-        Purchase(
-            id=number,
-            add_on=name,
-            root_namespace_id=None,
-            items=tuple(draw(st.lists(items(name), max_size=2))),
-        )
-        for number, name in enumerate(names, 1)
-    ]
-    found = []
-    for purchase in owned:
-        seat = None
-        if CATALOG.add_ons[purchase.add_on].has_seats and draw(st.booleans()):
-            seat = a_seat(purchase.id, is_over_limit=draw(st.booleans()))
-        found.append(holding(purchase, seat, owned=owned, catalog=CATALOG, at=NOW))
-    return found
-
-
-@st.composite
-def asked_models(draw: st.DrawFn) -> AskedModel:
-    if rarely(draw):
-        return AskedModel(ref="tiny", registered=None, state=None)
-    provider = draw(st.sampled_from(["shm", *CATALOG.providers]))
-    state: Any = draw(st.sampled_from(STATES))
-    return AskedModel(ref="tiny", registered=a_model(provider=provider), state=state)
-
-
-@st.composite
-def all_facts(draw: st.DrawFn) -> Facts:
-    off = {draw(st.sampled_from(FLAGS))} if rarely(draw) else set()
-    in_group = draw(st.booleans())
-    often = ["duo_chat", "complete_code"]
-    return some_facts(
-        user=a_user(state="blocked" if rarely(draw) else "active"),
-        unit_primitive=draw(st.sampled_from([*often, *CATALOG.unit_primitives])),
-        flags=frozenset(FLAGS) - off,
-        namespace=a_namespace() if in_group else None,
-        is_member=not in_group or not rarely(draw),
-        holdings=draw(st.one_of(organisations(), st.builds(everything))),
-        model=draw(asked_models()),
-    )
 
 
 def minted(facts: Facts) -> Claims | str:
@@ -133,15 +73,44 @@ def minted(facts: Facts) -> Claims | str:
 
 def answered(claims: Claims, facts: Facts) -> str | None:
     """The code that the gateway refuses with, asking in the order of its surfaces."""
-    assert facts.model is not None
     try:
         permit_feature(claims, facts.unit_primitive)
-        if facts.model.registered is None:
+        held = chosen_by_gateway(claims, facts)
+        if facts.model is None or not is_served(facts.model):
             return "model_not_found"
-        permit_provider(claims, facts.model.registered.provider)
+        if held is not None and facts.model.ref not in held.selectable:
+            return "model_not_selectable"
+        permit_provider(claims, str(facts.model.provider))
     except GatewayError as error:
         return str(error.code)
     return "model_unavailable" if facts.model.state == "unreachable" else None
+
+
+def chosen_by_gateway(claims: Claims, facts: Facts) -> Effective | None:
+    """What its feed tells a gateway of the feature, if nothing is refused by it."""
+    if facts.selection is None:
+        return None
+    asked = facts.selection
+    told = Groups(
+        Group(
+            each.id,
+            each.parent_id,
+            (asked.chosen[each.id],) if each.id in asked.chosen else (),
+        )
+        for each in asked.chain
+    )
+    gateway = Selections()
+    gateway.replace((asked.offer,), told)
+    held = gateway.effective(asked.feature, claims)
+    if resolve(asked.named or "", held) is None:
+        raise why_unresolved(asked.offer, what="It", usable=())
+    return held
+
+
+def is_served(model: AskedModel) -> bool:
+    if model.registered is not None:
+        return model.registered.is_enabled
+    return model.offered is not None and model.offered.why_unusable is None
 
 
 @settings(PATIENT, max_examples=1500)
@@ -151,8 +120,7 @@ def test_what_is_explained_is_what_the_gateway_decides(facts: Facts) -> None:
     claims = minted(facts)
     refusal = claims if isinstance(claims, str) else answered(claims, facts)
     assert found.code == refusal
-    knows = facts.model is not None and facts.model.state is not None
-    permitted = "permitted" if knows else "unknown"
+    permitted = "permitted" if facts.model and facts.model.state else "unknown"
     assert found.verdict == ("refused" if refusal else permitted)
 
 
@@ -183,13 +151,15 @@ def test_a_flag_takes_exactly_what_it_is_said_to_guard(flag: str) -> None:
 
 @dataclass(frozen=True)
 class Organisation:
-    """What is in the database beside the user, of whom the first group's number is 1."""
+    """What is in the database beside the user; of three groups the last lies in the first."""
 
     roles: Sequence[tuple[int, AccessLevel]]
     purchases: Sequence[tuple[str, int | None, Item]]
     seats: frozenset[int]
     gates: Sequence[tuple[str, bool]]
     state: str
+    setting: FeatureChange | None
+    choices: Sequence[tuple[int, ChoiceChange]]
 
 
 @st.composite
@@ -208,6 +178,34 @@ def whole_organisations(draw: st.DrawFn) -> Organisation:
         seats=draw(st.frozensets(st.integers(0, 4))),
         gates=[(draw(st.sampled_from(FLAGS)), False)] if rarely(draw) else [],
         state="blocked" if rarely(draw) else "active",
+        setting=draw(st.none() | feature_changes()),
+        choices=draw(st.lists(st.tuples(st.integers(0, 2), choice_changes()), max_size=3)),
+    )
+
+
+CHAT = ("duo_chat",)
+REFS = st.sampled_from(["shm", "amazonq"])
+
+
+@st.composite
+def feature_changes(draw: st.DrawFn) -> FeatureChange:
+    if rarely(draw) or rarely(draw):
+        provider: Any = draw(st.sampled_from(["disabled", "unassigned"]))
+        return FeatureChange(features=CHAT, provider=provider)
+    default, others = draw(REFS), draw(st.none() | st.frozensets(REFS))
+    allowed = None if others is None else tuple(sorted(others | {default}))
+    is_locked = draw(st.sampled_from([False, False, True]))
+    return FeatureChange(
+        features=CHAT, provider=None, default_ref=default, allowed=allowed, is_locked=is_locked
+    )
+
+
+@st.composite
+def choice_changes(draw: st.DrawFn) -> ChoiceChange:
+    model, others = draw(REFS), draw(st.none() | st.frozensets(REFS))
+    narrowed_to = None if others is None else tuple(sorted(others | {model}))
+    return ChoiceChange(
+        features=CHAT, model_ref=model, narrowed_to=narrowed_to, is_locked=draw(st.booleans())
     )
 
 
@@ -225,6 +223,8 @@ def build(session: Session, wanted: Organisation, sealer: Sealer) -> Built:
         create_group(session, NewGroup(name=path, path=path), caller_user=admin, now=NOW)
         for path in ("first", "second")
     ]
+    child = NewGroup(name="child", path="child", parent_id=groups[0].id)
+    groups.append(create_group(session, child, caller_user=admin, now=NOW))
     for index, level in wanted.roles:
         role = Membership(user_id=user.id, namespace_id=groups[index].id, access_level=level)
         set_member(session, role, caller_user=admin, now=NOW)
@@ -236,8 +236,6 @@ def build(session: Session, wanted: Organisation, sealer: Sealer) -> Built:
                 held = users_with_seats(session, purchase_id, [each.id])
                 fresh = [] if held else [each.id]
                 add_seats(session, purchase_id, fresh, given_by=None, now=NOW)
-    for flag, value in wanted.gates:
-        set_flag(session, flag, value=value, actor=SYSTEM, now=NOW)
     for provider in ("shm", "amazonq"):
         description = Description(
             ref=provider,
@@ -247,10 +245,27 @@ def build(session: Session, wanted: Organisation, sealer: Sealer) -> Built:
             provider=provider,
         )
         create_model(session, description, sealer=sealer, actor=SYSTEM, now=NOW)
+    _choose(session, wanted, groups, admin=admin)
+    for flag, value in wanted.gates:
+        set_flag(session, flag, value=value, actor=SYSTEM, now=NOW)
     if wanted.state == "blocked":
         blocked = Profile(state="blocked")
         change_user(session, user.id, blocked, password_hash=None, actor=SYSTEM, now=NOW)
     return Built(admin, get_user(session, user.id), groups)
+
+
+def _choose(
+    session: Session, wanted: Organisation, groups: Sequence[Namespace], *, admin: User
+) -> None:
+    for index, choice in wanted.choices:
+        try:
+            group_id = groups[index].id
+            change_choices(session, admin, group_id, choice, catalog=CATALOG, now=NOW)
+        except ApplianceError:
+            continue
+    # Afterwards, so that it makes some of the choices not count.
+    if wanted.setting is not None:
+        change_features(session, wanted.setting, catalog=CATALOG, actor=SYSTEM, now=NOW)
 
 
 def _add_user(session: Session, name: str) -> User:
@@ -264,7 +279,7 @@ def _terms(item: Item) -> dict[str, Any]:
 
 
 def really_answered(
-    session: Session, built: Built, minter: Minter, *, namespace_id: int | None, model: str
+    session: Session, built: Built, minter: Minter, *, namespace_id: int | None, model: str | None
 ) -> str | None:
     """What happens to a request with a token that is minted for it now."""
     caller = Caller(user=built.user, credential=a_pat(user_id=built.user.id))
@@ -282,12 +297,30 @@ def really_answered(
     try:
         permit_namespace(claims, {k.lower().encode(): v.encode() for k, v in token.headers.items()})
         permit_feature(claims, "duo_chat")
-        if model == "none":
+        told = following(session)
+        held = told.effective("duo_chat", claims)
+        ref = resolve(model or "", held)
+        if ref is None or held is None:
+            raise why_unresolved(told.offers["duo_chat"], what="It", usable=())
+        if ref == "none":
             return "model_not_found"
-        permit_provider(claims, model)
+        if ref not in held.selectable:
+            return "model_not_selectable"
+        # Each model is called as who runs it.
+        permit_provider(claims, ref)
     except GatewayError as error:
         return str(error.code)
     return None
+
+
+def following(session: Session) -> Selections:
+    """What a gateway makes of all that it is told."""
+    choices = choices_among(session, None)
+    parents = parents_among(session, None).items()
+    groups = Groups(Group(number, above, choices.get(number, ())) for number, above in parents)
+    gateway = Selections()
+    gateway.replace(tuple(offers(session, CATALOG).values()), groups)
+    return gateway
 
 
 class UndoneError(Exception):
@@ -319,7 +352,7 @@ def test_any_organisation_is_explained_as_it_is_minted(
         built = build(session, wanted, sealer)
         asker = Caller(user=built.admin, credential=a_pat(user_id=built.admin.id))
         for namespace_id in (None, *(group.id for group in built.groups)):
-            for model in ("shm", "amazonq", "none"):
+            for model in ("shm", "amazonq", "none", None):
                 question = Question(
                     user_id=built.user.id,
                     feature="duo_chat",

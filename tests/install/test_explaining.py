@@ -96,7 +96,12 @@ def test_every_check_is_a_line_and_the_deciding_one_says_what_to_do(
     assert "Duo [Pro]" in out
     assert "→ Give the user one." in lines[2]
     assert lines[3].startswith("·")
-    assert lines[4] == "duo_chat is refused (feature_not_granted)"
+    assert lines[4] == "duo_chat with the model tiny is refused (feature_not_granted)"
+
+
+def test_an_older_instance_names_no_model(capsys: pytest.CaptureFixture[str]) -> None:
+    explaining.show({name: value for name, value in ANSWER.items() if name != "model"})
+    assert "duo_chat is refused" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

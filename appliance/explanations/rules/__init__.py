@@ -14,6 +14,7 @@ from appliance.explanations.rules.values import (
     Explanation,
     Facts,
     Question,
+    Selection,
 )
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Question",
     "Recollection",
     "RecordedDecision",
+    "Selection",
     "asked_unit_primitive",
     "explain",
     "problem_of",

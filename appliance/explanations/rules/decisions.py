@@ -22,6 +22,10 @@ ADDRESS_DECIDES = (
     "The request came from an address that the model's allow-list did not have; the audit log's "
     "entry of the refusal names it. Ask with that `address` how it would be answered now."
 )
+NAME_DECIDES = (
+    "The model that the request got may not be named any more; one that names none gets the model "
+    "of the feature, and whether it did is not kept."
+)
 NOTES: dict[str, str] = {
     Code.NAMESPACE_NOT_GRANTED: HEADERS_DECIDE,
     Code.ADDRESS_NOT_ALLOWED: ADDRESS_DECIDES,
@@ -58,11 +62,16 @@ class Recollection:
             return None
         if self.explanation.verdict == "permitted" and self.note == HEADERS_DECIDE:
             return None
+        if self.note == NAME_DECIDES:
+            return None
         return self.explanation.verdict == "refused"
 
     @property
     def note(self) -> str | None:
         """What the explanation cannot see."""
+        now_is = None if self.explanation is None else self.explanation.code
+        if now_is == Code.MODEL_NOT_SELECTABLE != self.decision.code:
+            return NAME_DECIDES
         return NOTES.get(self.decision.code)
 
 

@@ -46,7 +46,7 @@ def check_global_switch(facts: Facts) -> Finding:
     return failed(
         Code.FEATURE_NOT_GRANTED,
         f"The switch for everything, {GLOBAL_SWITCH}, is off for this user.",
-        change=_turn_on(GLOBAL_SWITCH),
+        change=turn_on(GLOBAL_SWITCH),
     )
 
 
@@ -57,14 +57,15 @@ def check_feature_flag(facts: Facts) -> Finding:
         return failed(
             Code.FEATURE_NOT_GRANTED,
             f"The feature flag {off[0]} guards {facts.unit_primitive} and is off for this user.",
-            change=_turn_on(off[0]),
+            change=turn_on(off[0]),
         )
     if not facts.guards:
         return passed(f"No feature flag guards {facts.unit_primitive}.")
     return passed(f"On: {', '.join(facts.guards)}.")
 
 
-def _turn_on(flag: str) -> str:
+def turn_on(flag: str) -> str:
+    """What turns a feature flag on."""
     return f'Turn it on: POST /api/v4/features/{flag} with {{"value": "true"}}.'
 
 

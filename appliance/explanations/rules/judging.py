@@ -38,6 +38,7 @@ def explain(facts: Facts) -> Explanation:
         code=deciding.code if deciding else None,
         unit_primitive=facts.unit_primitive,
         checks=checks,
+        model=None if facts.model is None else facts.model.ref,
     )
 
 

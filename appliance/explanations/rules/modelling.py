@@ -1,9 +1,12 @@
-"""The checks of the model that is asked for: registered, entitled, well, open to the address."""
+"""The checks of the model that is asked for: there, entitled, open to the address, well."""
 
 from collections.abc import Callable
 
 from appliance.explanations.rules.granting import ADD_LICENCE, any_of, is_owned, why_not_owned
+from appliance.explanations.rules.selecting import check_feature_setting, check_selection
 from appliance.explanations.rules.values import Facts, Finding, failed, not_reached, passed
+from appliance.model_selection.rules import SelectableModel
+from appliance.self_hosted_models.rules import SelfHostedModel
 from gateway.contract.codes import Code
 from gateway.contract.peers import is_let_in, parse_network
 
@@ -11,19 +14,14 @@ NO_MODEL = "No model is named."
 
 
 def check_model(facts: Facts) -> Finding:
-    """Whether there is such a model."""
+    """Whether there is such a model, at the instance or at its gateway."""
     asked = facts.model
     if asked is None:
         return not_reached(NO_MODEL)
-    if asked.registered is not None and not asked.registered.is_enabled:
-        return failed(
-            Code.MODEL_NOT_FOUND,
-            f"The model {asked.ref} is disabled, so no gateway serves it.",
-            change=f"Enable it: `casemate models change {asked.ref} --enable`, or `enabled` with "
-            f"PUT /api/v4/ai/self_hosted_models/{asked.registered.id}.",
-        )
     if asked.registered is not None:
-        return passed(f"The model {asked.ref} is registered.")
+        return _check_registered(asked.ref, asked.registered)
+    if asked.offered is not None:
+        return _check_offered(asked.ref, asked.offered)
     return failed(
         Code.MODEL_NOT_FOUND,
         f"There is no model {asked.ref}; case and separators count.",
@@ -32,11 +30,33 @@ def check_model(facts: Facts) -> Finding:
     )
 
 
+def _check_registered(ref: str, model: SelfHostedModel) -> Finding:
+    if model.is_enabled:
+        return passed(f"The model {ref} is registered.")
+    return failed(
+        Code.MODEL_NOT_FOUND,
+        f"The model {ref} is disabled, so no gateway serves it.",
+        change=f"Enable it: `casemate models change {ref} --enable`, or `enabled` with "
+        f"PUT /api/v4/ai/self_hosted_models/{model.id}.",
+    )
+
+
+def _check_offered(ref: str, model: SelectableModel) -> Finding:
+    if model.why_unusable is None:
+        return passed(f"The gateway brings the model {ref}.")
+    return failed(
+        Code.MODEL_NOT_FOUND,
+        f"The gateway does not serve the model {ref}. {model.why_unusable}",
+        change="Bind it to an endpoint in the upstreams file of the gateway, then `casemate models "
+        "sync`; or name another model.",
+    )
+
+
 def check_entitlement(facts: Facts) -> Finding:
     """Whether the organisation owns the right to who runs the model; no seat is asked for."""
-    if facts.model is None or facts.model.registered is None:
+    provider = None if facts.model is None else facts.model.provider
+    if provider is None:
         return not_reached(NO_MODEL)
-    provider = facts.model.registered.provider
     if provider in facts.grant.providers:
         return passed(f"The organisation is entitled to the provider {provider}, which runs it.")
     add_ons = facts.catalog.add_ons
@@ -69,8 +89,10 @@ def check_state(facts: Facts) -> Finding:
 
 def check_allow_list(facts: Facts) -> Finding:
     """Whether the caller's address may use the model."""
-    if facts.model is None or facts.model.registered is None:
+    if facts.model is None:
         return not_reached(NO_MODEL)
+    if facts.model.registered is None:
+        return passed(f"No allow-list is kept for the model {facts.model.ref}; every address may.")
     ref, model, address = facts.model.ref, facts.model.registered, facts.address
     if not model.allowed_networks:
         return passed(f"No allow-list is kept for the model {ref}; every address may.")
@@ -89,10 +111,12 @@ def check_allow_list(facts: Facts) -> Finding:
     )
 
 
-# The gateway's order: it asks who runs a model before it tries to reach it.
+# The gateway's order: what may be used, by whom and from where, before it tries to reach it.
 MODELLING: tuple[tuple[str, Callable[[Facts], Finding]], ...] = (
+    ("feature_setting", check_feature_setting),
     ("model", check_model),
+    ("selection", check_selection),
     ("entitlement", check_entitlement),
-    ("model_state", check_state),
     ("allow_list", check_allow_list),
+    ("model_state", check_state),
 )

@@ -1,15 +1,17 @@
 """What can be asked about a permission, what it is answered from, and the answer."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from appliance.accounts.rules import User
 from appliance.licensing.rules import Grant, Holding
+from appliance.model_selection.rules import SelectableModel
 from appliance.namespaces.rules import Namespace
 from appliance.self_hosted_models.rules import SelfHostedModel
 from gateway.contract.catalog import Catalog
+from gateway.contract.selection import Choice, Effective, Feature, effective
 
 # `unknown`: nobody can say right now, so neither can the answer.
 Verdict = Literal["permitted", "refused", "unknown"]
@@ -35,11 +37,50 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedModel:
-    """The model that a question names; `state` is what present gateways say, None when nothing."""
+    """The model that a question names, or that a request without a name would get.
+
+    It is `registered` here, `offered` by the gateway, or neither; `state` is what present gateways
+    say, None when nothing.
+    """
 
     ref: str
     registered: SelfHostedModel | None
     state: Literal["ready", "unreachable"] | None
+    offered: SelectableModel | None = None
+
+    @property
+    def provider(self) -> str | None:
+        """Who runs it; None if there is no such model."""
+        known = self.registered or self.offered
+        return None if known is None else known.provider
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What decides which model the feature of the unit primitive uses.
+
+    `chain` are the groups from the top to the one that is asked about, `chosen` what each says of
+    the feature. `problem` is a sentence when what the instance assigned is not used; `named` the
+    model that is asked for, None for that of the feature.
+    """
+
+    feature: str
+    offer: Feature
+    chain: Sequence[Namespace] = ()
+    chosen: Mapping[int, Choice] = field(default_factory=dict)
+    may_switch: bool = True
+    problem: str | None = None
+    named: str | None = None
+
+    @property
+    def held(self) -> Effective:
+        """What holds in the group."""
+        return self.held_at(len(self.chain))
+
+    def held_at(self, levels: int) -> Effective:
+        """What holds that many groups below the instance."""
+        steps = ((each.id, self.chosen.get(each.id)) for each in self.chain[:levels])
+        return effective(self.offer, steps, may_switch=self.may_switch)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +88,10 @@ class Facts:
     """Everything that bears on the answer, as it is at `at`.
 
     `guards` are the flags that guard the unit primitive, `flags` those that are on for the user in
-    the group; `grant` is what an access token minted now would carry. `address` is where the user
-    asks from, None when nobody said. `is_for_self`: the answer goes to the user, who can change
-    nothing of it alone.
+    the group; `grant` is what an access token minted now would carry. `selection` is None for a
+    unit primitive of no feature, `model` where none is named and none would be used. `address` is
+    where the user asks from, None when nobody said. `is_for_self`: the answer goes to the user, who
+    can change nothing of it alone.
     """
 
     at: datetime
@@ -64,6 +106,7 @@ class Facts:
     holdings: Sequence[Holding]
     grant: Grant
     model: AskedModel | None
+    selection: Selection | None = None
     address: str | None = None
     is_for_self: bool = False
 
@@ -97,13 +140,15 @@ class Check:
 class Explanation:
     """Why something is permitted or refused; the first check that did not pass decides.
 
-    `code` is the one that the gateway, or the instance before it, refuses with.
+    `code` is the one that the gateway, or the instance before it, refuses with. `model` is the one
+    that is named, or that would be used.
     """
 
     verdict: Verdict
     code: str | None
     unit_primitive: str
     checks: Sequence[Check]
+    model: str | None = None
 
 
 def passed(sentence: str) -> Finding:

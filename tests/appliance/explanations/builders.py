@@ -9,15 +9,17 @@ from uuid import uuid4
 import msgspec
 
 from appliance.access_tokens.rules import effective, guards
-from appliance.explanations.rules import AskedModel, Check, Facts, explain
+from appliance.explanations.rules import AskedModel, Check, Facts, Selection, explain
 from appliance.feature_flags.rules import GLOBAL_SWITCH, load_definitions
 from appliance.licensing.rules import Holding, Item, Purchase, Seat, grant, holding
 from appliance.licensing.tables import add_item, ensure_purchase
 from appliance.licensing.tables.rows import AuthorityRow, LicenceRow
+from appliance.model_selection.rules import SelectableModel
 from appliance.namespaces.rules import Namespace
 from appliance.storage.engine import Session
 from gateway.contract.catalog import load_catalog
 from gateway.contract.events import Decision
+from gateway.contract.selection import Feature
 from tests.instance_builders import NOW, a_model, a_user
 
 CATALOG = load_catalog()
@@ -159,6 +161,27 @@ def a_namespace(**changes: Any) -> Namespace:
 
 def an_asked_model(**changes: Any) -> AskedModel:
     return replace(AskedModel(ref="tiny", registered=a_model(), state="ready"), **changes)
+
+
+def an_offered_model(**changes: Any) -> SelectableModel:
+    """A model that the gateway brings for chat."""
+    model = SelectableModel(
+        ref="left",
+        name="Left",
+        kind="offered",
+        provider="duo",
+        family=None,
+        release_state="GA",
+        features=frozenset({"duo_chat"}),
+    )
+    return replace(model, **changes)
+
+
+def a_selection(**changes: Any) -> Selection:
+    """What decides for chat, where the instance offers two and uses the first."""
+    offer = {"name": "duo_chat", "default": "tiny", "selectable": frozenset({"tiny", "big"})}
+    said = {name: changes.pop(name) for name in tuple(changes) if name in Feature.__struct_fields__}
+    return Selection(**{"feature": "duo_chat", "offer": Feature(**(offer | said)), **changes})
 
 
 def some_facts(**changes: Any) -> Facts:

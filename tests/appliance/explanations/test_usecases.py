@@ -235,11 +235,11 @@ def test_a_seat_of_another_tenant_opens_nothing(world: World, people: People) ->
     group_id = a_group(world, people, (bob, 30))
     world.purchases["duo_pro"] = world.buy("duo_pro", root_namespace_id=group_id)
     world.seat("duo_pro", bob)
-    found = world.explain(people.admin, bob, namespace_id=group_id, model=None)
+    found = world.explain(people.admin, bob, namespace_id=group_id)
     assert found.verdict == "permitted"
     # The only root group of a member is the default one.
-    assert world.explain(people.admin, bob, model=None).verdict == "permitted"
-    assert deciding(world.explain(people.admin, people.admin, model=None))[0] == "seat"
+    assert world.explain(people.admin, bob).verdict == "permitted"
+    assert deciding(world.explain(people.admin, people.admin))[0] == "seat"
 
 
 def switch_off(world: World, flag: str) -> None:

@@ -4,7 +4,13 @@ from typing import Any
 import pytest
 
 from appliance.explanations.rules import Recollection, explain, problem_of, recorded
-from tests.appliance.explanations.builders import DAY, a_decision, an_asked_model, some_facts
+from tests.appliance.explanations.builders import (
+    DAY,
+    a_decision,
+    a_selection,
+    an_asked_model,
+    some_facts,
+)
 from tests.instance_builders import NOW, a_model, a_user
 
 
@@ -72,3 +78,12 @@ def test_what_the_headers_decided_is_not_foretold() -> None:
     assert "headers" in str(found.note)
     blocked = _recalled(code="namespace_not_granted", user=a_user(state="blocked"))
     assert blocked.would_still_be_refused is True
+
+
+def test_a_request_may_have_named_no_model_where_another_is_used_by_now() -> None:
+    moved_on = a_selection(named="huge")
+    found = _recalled(code="provider_not_entitled", selection=moved_on)
+    assert found.would_still_be_refused is None
+    assert "names none" in str(found.note)
+    same = _recalled(code="model_not_selectable", selection=moved_on)
+    assert (same.would_still_be_refused, same.note) == (True, None)

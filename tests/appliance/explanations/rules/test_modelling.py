@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from appliance.explanations.rules import CHECK_NAMES, explain
@@ -6,6 +8,7 @@ from tests.appliance.explanations.builders import (
     a_seat,
     an_asked_model,
     an_item,
+    an_offered_model,
     checks_of,
     deciding,
     expired,
@@ -27,7 +30,8 @@ def test_without_a_model_only_the_feature_is_judged() -> None:
     found = explain(some_facts(model=None))
     assert found.verdict == "permitted"
     not_reached = [check.name for check in found.checks if check.state == "not_reached"]
-    assert tuple(not_reached) == MODEL_CHECKS
+    assert not_reached == ["model", "entitlement", "allow_list", "model_state"]
+    assert found.model is None
 
 
 def test_a_model_that_nobody_registered_is_not_found() -> None:
@@ -75,7 +79,7 @@ def test_a_model_out_of_reach_is_unavailable() -> None:
 def test_a_model_of_which_nobody_has_spoken_is_unknown() -> None:
     found = explain(some_facts(model=an_asked_model(state=None)))
     assert (found.verdict, found.code) == ("unknown", None)
-    assert [check.state for check in found.checks][-2:] == ["unknown", "not_reached"]
+    assert found.checks[-1].state == "unknown"
 
 
 def test_a_disabled_model_is_not_found_and_can_be_enabled() -> None:
@@ -98,8 +102,9 @@ def test_an_address_of_the_allow_list_is_let_in_and_another_is_not() -> None:
 def test_an_allow_list_without_an_address_leaves_the_answer_open() -> None:
     model = an_asked_model(registered=a_model(allowed_networks=("10.0.0.0/8",)))
     found = explain(some_facts(model=model))
-    assert (found.verdict, found.checks[-1].state) == ("unknown", "unknown")
-    assert "--address" in str(found.checks[-1].change)
+    assert found.verdict == "unknown"
+    assert [check.state for check in found.checks][-2:] == ["unknown", "not_reached"]
+    assert "--address" in str(found.checks[-2].change)
 
 
 def test_without_an_allow_list_every_address_may() -> None:
@@ -109,3 +114,21 @@ def test_without_an_allow_list_every_address_may() -> None:
 @pytest.mark.parametrize("name", MODEL_CHECKS)
 def test_each_check_of_a_model_says_what_it_found(name: str) -> None:
     assert checks_of(some_facts())[name].sentence
+
+
+def test_a_model_that_the_gateway_brings_is_judged_like_one_that_is_registered() -> None:
+    brought = an_asked_model(registered=None, offered=an_offered_model(), ref="left")
+    found = explain(some_facts(model=brought))
+    assert (found.verdict, found.model) == ("permitted", "left")
+    other = replace(brought, offered=an_offered_model(provider="amazonq"))
+    code, check = deciding(some_facts(model=other))
+    assert (code, check.name) == ("provider_not_entitled", "entitlement")
+
+
+def test_a_model_that_the_gateway_does_not_serve_is_not_found() -> None:
+    unbound = an_offered_model(why_unusable="No endpoint is bound to it.")
+    model = an_asked_model(registered=None, offered=unbound)
+    code, check = deciding(some_facts(model=model))
+    assert (code, check.name) == ("model_not_found", "model")
+    assert "No endpoint is bound" in check.sentence
+    assert "upstreams file" in str(check.change)
