@@ -89,13 +89,10 @@ def _problem_of_choice(own: Choice, place: Place, pool: Pool) -> str | None:
 
 
 def _why_ignored(why: WhyIgnored, own: Choice, place: Place, *, pool: Pool) -> str:
-    match why:
-        case "locked_above" if not place.may_switch:
+    if why == "locked_above":
+        if not place.may_switch:
             return "the feature flag ai_model_switching is off."
-        case "locked_above":
-            level = place.name_of(place.above(own.feature).locked_at)
-            return f"the model is locked by {level}."
-        case "not_selectable" if own.model in pool.selectable(own.feature):
-            return f"{place.narrowed_by(own.feature, own.model)} does not allow {own.model}."
-        case "not_selectable":
-            return f"{own.model} cannot be used. {_why_gone(own.model, pool)}"
+        return f"the model is locked by {place.name_of(place.above(own.feature).locked_at)}."
+    if own.model in pool.selectable(own.feature):
+        return f"{place.narrowed_by(own.feature, own.model)} does not allow {own.model}."
+    return f"{own.model} cannot be used. {_why_gone(own.model, pool)}"

@@ -169,16 +169,10 @@ def _contradictions(change: FeatureChange) -> dict[str, str]:
 
 
 def _problem_of_default(change: FeatureChange) -> str | None:
-    match change.provider:
-        case "disabled" | "unassigned":
-            return (
-                f"must be left out for the provider {change.provider}"
-                if change.default_ref
-                else None
-            )
-        case "self_hosted" | "vendored" | None:
-            needed = "is required: it is used where no group chooses"
-            return None if change.default_ref else needed
+    if change.provider in {"disabled", "unassigned"}:
+        unwanted = f"must be left out for the provider {change.provider}"
+        return unwanted if change.default_ref else None
+    return None if change.default_ref else "is required: it is used where no group chooses"
 
 
 def _problem_of_allowed(change: FeatureChange) -> str | None:
