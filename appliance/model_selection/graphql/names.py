@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from enum import Enum, EnumType
+from types import GenericAlias
 from typing import NewType
 
 import strawberry
@@ -67,6 +68,11 @@ class AiSelfHostedModelReleaseState(Enum):
     GA = "GA"
     BETA = "BETA"
     EXPERIMENTAL = "EXPERIMENT"
+
+
+def listed(members: type[Enum]) -> GenericAlias:
+    """The type of lists of an enumeration's members, which a type checker does not know."""
+    return GenericAlias(list, (members,))
 
 
 def features_of(named: Iterable[Enum]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from appliance.model_selection.graphql.names import (
     AiFeatures,
     AiModelSelectionFeatures,
     SelfHostedModelID,
+    listed,
 )
 from appliance.self_hosted_models.errors import EndpointNotAllowedError, RefTakenError
 from appliance.storage.engine import Session
@@ -49,7 +50,7 @@ class AiFeatureSettingUpdateInput:
     )
     features: list[Enum] | None = strawberry.field(
         default=strawberry.UNSET,
-        graphql_type=list[AiFeatures] | None,  # type: ignore[valid-type]
+        graphql_type=listed(AiFeatures) | None,
     )
     provider: AiFeatureProviders | None = strawberry.UNSET
     ai_self_hosted_model_id: SelfHostedModelID | None = strawberry.UNSET
@@ -66,9 +67,7 @@ class AiFeatureSettingUpdateInput:
 class AiInstanceFeatureSettingUpsertInput:
     """A wish for the instance; `offered_model_ref` is another name of `default_model_ref`."""
 
-    features: list[Enum] = strawberry.field(
-        graphql_type=list[AiFeatures]  # type: ignore[valid-type]
-    )
+    features: list[Enum] = strawberry.field(graphql_type=listed(AiFeatures))
     provider: AiFeatureProviders | None = strawberry.field(
         default=strawberry.UNSET, description="Said by the default model, if it is left out"
     )
@@ -87,9 +86,7 @@ class AiInstanceFeatureSettingUpsertInput:
 class AiInstanceFeatureSettingDeleteInput:
     """What the gateway offers holds again."""
 
-    features: list[Enum] = strawberry.field(
-        graphql_type=list[AiFeatures]  # type: ignore[valid-type]
-    )
+    features: list[Enum] = strawberry.field(graphql_type=listed(AiFeatures))
     client_mutation_id: str | None = strawberry.UNSET
 
 
@@ -98,9 +95,7 @@ class AiModelSelectionNamespaceUpdateInput:
     """A wish for a group; an empty `offered_model_ref` goes back to what the level above says."""
 
     group_id: GroupID
-    features: list[Enum] = strawberry.field(
-        graphql_type=list[AiModelSelectionFeatures]  # type: ignore[valid-type]
-    )
+    features: list[Enum] = strawberry.field(graphql_type=listed(AiModelSelectionFeatures))
     offered_model_ref: str
     client_mutation_id: str | None = strawberry.UNSET
 

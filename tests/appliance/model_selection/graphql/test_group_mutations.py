@@ -5,8 +5,8 @@ import pytest
 from appliance.namespaces.rules import AccessLevel
 from tests.appliance.conftest import FilledHome
 from tests.appliance.model_selection.conftest import CHAT, CODE
+from tests.appliance.model_selection.graphql.builders import MUTATION
 from tests.appliance.model_selection.graphql.conftest import GENERATION, OLDER, SONNET, House
-from tests.appliance.model_selection.graphql.seeds import MUTATION
 from tests.appliance.model_selection.rules.definitions.builders import SEED
 from tests.fakes.gateway import FakeGateway, running_apart
 

@@ -4,8 +4,8 @@ import pytest
 
 from appliance.namespaces.rules import AccessLevel
 from tests.appliance.model_selection.conftest import CHAT
+from tests.appliance.model_selection.graphql.builders import QUERY
 from tests.appliance.model_selection.graphql.conftest import LOCAL, OLDER, SONNET, House
-from tests.appliance.model_selection.graphql.seeds import QUERY
 from tests.graphql_asker import Asker
 
 SHIPPED = """query ($group: GroupID!) { aiModelSelectionNamespaceSettings(groupId: $group) {
