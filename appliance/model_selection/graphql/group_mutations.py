@@ -27,6 +27,7 @@ from appliance.model_selection.graphql.wishes import (
     attempted,
     check_said,
     check_some,
+    is_said,
 )
 from appliance.model_selection.rules import ChoiceChange, ChoiceView
 from appliance.storage.engine import Session
@@ -70,7 +71,8 @@ class GroupModelsMutation:
     ) -> AiNamespaceFeatureSettingUpdatePayload | None:
         """What the groups below may choose from stays as it is if it is left out."""
         asked = info.context
-        number = namespace_number(wish.namespace_id) if wish.namespace_id else 0
+        named = wish.namespace_id or ""
+        number = namespace_number(named) if is_said(wish.namespace_id) else 0
         found, errors = attempted(
             asked,
             lambda session: _updated(session, asked, wish, number=number),

@@ -64,6 +64,12 @@ async def test_the_group_may_be_named_in_each_way(house: House, form: str) -> No
     assert done["aiNamespaceFeatureSettingUpdate"] == {"errors": []}
 
 
+@pytest.mark.parametrize("wrong", ["lab", "", "gid://gitlab/User/1"])
+async def test_what_names_no_group_is_refused(house: House, wrong: str) -> None:
+    wish = {"namespaceId": wrong, "feature": "DUO_CHAT", "offeredModelRef": "a"}
+    assert await house.asker.code(MUTATION, input=wish) == "global_id_invalid"
+
+
 async def test_the_misspelt_field_of_the_example_is_refused_naming_the_right_one(
     house: House,
 ) -> None:
