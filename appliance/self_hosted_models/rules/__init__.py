@@ -8,7 +8,6 @@ from appliance.self_hosted_models.rules.registration import (
     MAX_ALLOWED_NETWORKS,
     MOST_IN_FLIGHT,
     NO_LIMIT,
-    REF,
     Description,
     NewModel,
     Resolve,
@@ -21,6 +20,7 @@ from appliance.self_hosted_models.rules.registration import (
     told_endpoints,
     with_checked_endpoints,
 )
+from gateway.contract.definitions import REF
 
 __all__ = [
     "DEFAULT_FAMILY",
