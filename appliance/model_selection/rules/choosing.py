@@ -1,6 +1,7 @@
 """Whether what an owner wishes for a group is there to choose."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from appliance.errors import InvalidFieldsError
 from appliance.model_selection.errors import FeatureDisabledError, LockedAboveError
@@ -11,7 +12,7 @@ from appliance.model_selection.rules.wishes import (
     check_features,
     joined,
     problem_of_list,
-    problem_of_model,
+    problems_of_models,
 )
 from gateway.contract.selection import Choice
 
@@ -59,27 +60,28 @@ def _misfits(
     others = [ref for ref in change.narrowed_to or () if ref != change.model_ref]
     wrong = {
         field: joined(
-            problem
-            for ref in refs
-            for feature in features
-            if (problem := _problem(ref, feature, place, known=known)) is not None
+            chain(
+                problems_of_models(refs, features, known),
+                _not_offered(refs, features, place, known=known),
+            )
         )
         for field, refs in (("model", [change.model_ref]), ("allowed_models", others))
     }
     return {field: problem for field, problem in wrong.items() if problem}
 
 
-def _problem(ref: str, feature: str, place: Place, *, known: Known) -> str | None:
-    problem = problem_of_model(ref, feature, known)
-    if problem is not None:
-        return problem
-    offered = place.above(feature).selectable
-    if ref in offered:
-        return None
-    return (
-        f"{ref} is not among what {place.narrowed_by(feature, ref)} allows for {feature}; "
-        f"there is to choose from: {_some(offered)}"
-    )
+def _not_offered(
+    refs: Sequence[str], features: Sequence[str], place: Place, *, known: Known
+) -> Iterator[str]:
+    """What is wrong with models that could be chosen elsewhere."""
+    for feature in features:
+        offered, usable = place.above(feature).selectable, known.pool.selectable(feature)
+        for ref in refs:
+            if ref in usable and ref not in offered:
+                yield (
+                    f"{ref} is not among what {place.narrowed_by(feature, ref)} allows for "
+                    f"{feature}; there is to choose from: {_some(offered)}"
+                )
 
 
 def _some(refs: Iterable[str]) -> str:

@@ -20,7 +20,9 @@ from gateway.contract.catalog import Catalog
 from gateway.contract.selection import ref_key
 
 MAX_SHOWN_CHARS = 255
-MAX_SENTENCES = 5
+MAX_SENTENCES = 3
+# What a person lists by hand, and what can be looked at while others wait to write.
+MAX_LISTED = 1000
 PROVIDERS: Mapping[ModelKind, SettingProvider] = {
     "self_hosted": "self_hosted",
     "offered": "vendored",
@@ -104,6 +106,8 @@ def problem_of_list(refs: Sequence[str] | None, *, chosen: str) -> str | None:
         return None
     if not refs:
         return "names no model; leave it out to allow every model that suits"
+    if len(refs) > MAX_LISTED:
+        return f"names more than {MAX_LISTED} models"
     counted = Counter(map(ref_key, refs))
     twice = next((ref for ref in refs if counted[ref_key(ref)] > 1), None)
     if twice is not None:
@@ -131,8 +135,22 @@ def shown(text: str) -> str:
 
 
 def joined(sentences: Iterable[str]) -> str:
-    """The sentences as one, each once and not more than can be read."""
-    return "; ".join(list(dict.fromkeys(sentences))[:MAX_SENTENCES])
+    """The first of the sentences as one, each once; no more are made than are said."""
+    kept: dict[str, None] = {}
+    for sentence in sentences:
+        kept[sentence] = None
+        if len(kept) == MAX_SENTENCES:
+            break
+    return "; ".join(kept)
+
+
+def problems_of_models(refs: Iterable[str], features: Sequence[str], known: Known) -> Iterator[str]:
+    """What `problem_of_model` finds for any of the features; an unknown model is said once."""
+    for ref in refs:
+        # Looking for the nearest takes its time.
+        asked = features if ref in known.pool.models else features[:1]
+        found = (problem_of_model(ref, feature, known) for feature in asked)
+        yield from (problem for problem in found if problem is not None)
 
 
 def _unknown(ref: str, known: Known) -> str:
@@ -198,28 +216,20 @@ def _misfits(
     ref = change.default_ref
     if not ref:
         return {}
+    kept = _kept(features, stored) | {ref}
+    added = [each for each in change.allowed or () if each not in kept]
     checks = {
-        "default_model": joined(_each_problem([ref], features, known)),
-        "allowed_models": joined(
-            problem
-            for feature in features
-            for problem in _each_problem(_added(change, stored.get(feature)), [feature], known)
-        ),
+        "default_model": joined(problems_of_models([ref], features, known)),
+        "allowed_models": joined(problems_of_models(added, features, known)),
         "provider": _problem_of_provider(change.provider, known.pool.models.get(ref)),
     }
     return {field: problem for field, problem in checks.items() if problem}
 
 
-def _added(change: FeatureChange, stored: FeatureSetting | None) -> Iterable[str]:
-    kept = frozenset[str]() if stored is None else stored.allowed or frozenset()
-    return (
-        each for each in change.allowed or () if each != change.default_ref and each not in kept
-    )
-
-
-def _each_problem(refs: Iterable[str], features: Sequence[str], known: Known) -> Iterator[str]:
-    found = (problem_of_model(ref, feature, known) for ref in refs for feature in features)
-    yield from (problem for problem in found if problem is not None)
+def _kept(features: Sequence[str], stored: Mapping[str, FeatureSetting]) -> frozenset[str]:
+    """What is allowed already for all of them."""
+    allowed = [stored[each].allowed or () if each in stored else () for each in features]
+    return frozenset(allowed[0]).intersection(*allowed[1:])
 
 
 def _problem_of_provider(

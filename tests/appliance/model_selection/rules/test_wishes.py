@@ -4,12 +4,14 @@ from appliance.errors import InvalidFieldsError
 from appliance.model_selection.errors import FeatureUnknownError
 from appliance.model_selection.rules import FeatureChange, FeatureSetting
 from appliance.model_selection.rules.wishes import (
+    MAX_LISTED,
     MAX_SENTENCES,
     check_features,
     is_same,
     joined,
     problem_of_list,
     problem_of_model,
+    problems_of_models,
     settings_of,
     shown,
 )
@@ -128,3 +130,22 @@ def test_sentences_stay_readable() -> None:
     assert joined(["x", "y", "x"]) == "x; y"
     assert joined(str(each) for each in range(100)).count(";") == MAX_SENTENCES - 1
     assert len(shown("x" * 9999)) < 300
+
+
+def test_no_more_sentences_are_made_than_are_said() -> None:
+    left = iter([*"abcd"])
+    assert joined(left) == "a; b; c"
+    assert list(left) == ["d"]
+
+
+def test_a_list_nobody_can_read_is_refused() -> None:
+    refs = ["a", *(f"m{each}" for each in range(MAX_LISTED))]
+    assert problem_of_list(refs, chosen="a") == "names more than 1000 models"
+    assert problem_of_list(refs[:MAX_LISTED], chosen="a") is None
+
+
+def test_an_unknown_model_is_said_once_whatever_the_features() -> None:
+    features = tuple(load_catalog().features)
+    assert list(problems_of_models(["zz"], features, some_knowledge())) == [
+        "there is no model 'zz'"
+    ]
