@@ -1,5 +1,6 @@
 """A gateway that follows the documents of an instance, without a connection."""
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -46,10 +47,22 @@ class FollowingGateway:
             clock=NOW.timestamp,
             on_news=self._hear,
         )
+        self._wish = Wish(gateway_id=keys.id, stream="s")
+        self.told_s: list[float] = []
+        """How long the instance took for each document."""
+        self.taken_s: list[float] = []
+        """How long this gateway took for each."""
+        self.heard_bytes = 0
+        """How long the last line was."""
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Opens a stream, and takes over everything."""
         self._course = Course("s")
-        wish = Wish(gateway_id=keys.id, stream="s")
         self._step = self._take(
-            lambda session: usecases.open_stream(session, wish, sources=sources, now=NOW)
+            lambda session: usecases.open_stream(
+                session, self._wish, sources=self._sources, now=self._now
+            )
         )
 
     def _hear(self, news: News) -> None:
@@ -59,10 +72,15 @@ class FollowingGateway:
             self.selections.replace(news.selections.features, news.selections.groups)
 
     def _take(self, work: Callable[[Session], Step | None]) -> Step:
+        began = time.perf_counter()
         step = self._db.read_blocking(work)
         assert step is not None
         line = msgspec.json.encode(step.signed)
+        told = time.perf_counter()
         self.feed.take(self.feed.read(line), course=self._course)
+        self.told_s.append(told - began)
+        self.taken_s.append(time.perf_counter() - told)
+        self.heard_bytes = len(line)
         return step
 
     def follow(self) -> None:
