@@ -50,7 +50,9 @@ def choices_of(
 
     Two queries; of some groups only as many as the database takes parameters.
     """
-    # Columns, not rows: those of all groups are read for each gateway that starts.
+    # Past the mapper: those of all groups are read for each gateway that starts.
+    session.flush()
+    plain = session.connection()
     query = columns(
         col(ChoiceRow.id),
         col(ChoiceRow.namespace_id),
@@ -59,16 +61,16 @@ def choices_of(
         col(ChoiceRow.is_locked),
         col(ChoiceRow.allows_all),
     ).order_by(col(ChoiceRow.feature))
-    models = select(NarrowedModelRow.choice_id, NarrowedModelRow.ref)
+    models = columns(col(NarrowedModelRow.choice_id), col(NarrowedModelRow.ref))
     if namespace_ids is not None:
         query = query.where(col(ChoiceRow.namespace_id).in_(namespace_ids))
         ids = select(ChoiceRow.id).where(col(ChoiceRow.namespace_id).in_(namespace_ids))
         models = models.where(col(NarrowedModelRow.choice_id).in_(ids))
-    narrowed: dict[int, set[str]] = defaultdict(set)
-    for choice_id, ref in session.exec(models):
+    narrowed: dict[int | None, set[str]] = defaultdict(set)
+    for choice_id, ref in plain.execute(models):
         narrowed[choice_id].add(ref)
     found: dict[int, list[Choice]] = defaultdict(list)
-    for number, group, feature, model, is_locked, allows_all in session.execute(query):
+    for number, group, feature, model, is_locked, allows_all in plain.execute(query):
         narrowed_to = None if allows_all else frozenset(narrowed[number])
         found[group].append(Choice(feature, model, is_locked, narrowed_to))
     return found
