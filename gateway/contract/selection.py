@@ -35,8 +35,6 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 # No part of a cycle, and there may be millions: the collector need not look at each, ever.
-# A hundred thousand of the next two are kept, and none is ever part of a circle: the collector, which
-# answers would wait for, need not follow them.
 class Choice(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a group says of a feature.
 
