@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
-from sqlalchemy import Column, ForeignKey, Integer, func, literal, or_, update
+from sqlalchemy import Column, ForeignKey, Integer, bindparam, func, literal, or_, update
 from sqlmodel import Field, col, select
 
 from appliance.namespaces.rules import Namespace, Visibility
@@ -120,9 +120,9 @@ def project_page(
     query = select(ProjectRow).order_by(col(ProjectRow.id).desc())
     if own_groups is not None:
         is_open = col(ProjectRow.visibility) != "private"
-        query = query.where(or_(is_open, col(ProjectRow.namespace_id).in_(own_groups)))
+        query = query.where(or_(is_open, _lies_in(own_groups, "own")))
     if wanted.namespace_ids is not None:
-        query = query.where(col(ProjectRow.namespace_id).in_(wanted.namespace_ids))
+        query = query.where(_lies_in(wanted.namespace_ids, "wanted"))
     if wanted.search is not None:
         text = fold(wanted.search.replace("\0", ""))
         query = query.where(
@@ -133,3 +133,10 @@ def project_page(
         )
     rows = cut(session, query, page)
     return Slice(items=[project_of(row) for row in rows.items], page=page, total=rows.total)
+
+
+def _lies_in(namespace_ids: Collection[int], name: str) -> Any:
+    # Written out: a large tree of groups has more ids than a statement may have parameters.
+    ids = sorted(namespace_ids)
+    numbers: Any = bindparam(name, value=ids, expanding=True, literal_execute=True)
+    return col(ProjectRow.namespace_id).in_(numbers)

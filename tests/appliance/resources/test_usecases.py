@@ -171,3 +171,23 @@ def test_every_change_is_in_the_log(db: Db, admin: User, lab: Namespace) -> None
         "project_created",
     ]
     assert events[1].entry.details == {"duo_features_enabled": False}
+
+
+def test_projects_of_more_groups_than_a_statement_takes_are_listed(
+    db: Db, admin: User, lab: Namespace
+) -> None:
+    made = _create(db, admin, lab, path="p")
+    many = ProjectFilter(namespace_ids=range(1, 100_000))
+    found = db.read_blocking(
+        lambda session: usecases.list_projects(
+            session, admin, Page.asked(1, 20), wanted=many, now=NOW
+        )
+    )
+    assert [each.id for each in found.items] == [made.id]
+
+
+def test_no_group_is_renamed_to_where_a_project_is(db: Db, admin: User, lab: Namespace) -> None:
+    team = add_group(db, admin, "team", parent=lab)
+    _create(db, admin, lab, path="crew")
+    with pytest.raises(ProjectTakenError):
+        _change_group(db, admin, team, path="Crew")
