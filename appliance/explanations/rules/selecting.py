@@ -117,8 +117,6 @@ def _level(selection: Selection) -> str:
 
 def _some(refs: Iterable[str]) -> str:
     ordered = sorted(refs)
-    if not ordered:
-        return "No model may be named there."
     more = len(ordered) - MAX_LISTED
     listed = ", ".join(ordered[:MAX_LISTED])
     return f"To be named there: {listed}{f' and {more} more' if more > 0 else ''}."

@@ -83,16 +83,12 @@ def touched(changes: Sequence[Change]) -> Touched:
 
 def _groups(change: Change) -> Iterable[int]:
     payload = change.payload
-    match change.topic:
-        case "namespace":
-            return (payload["id"],)
-        case "group_choice" if "namespace_ids" in payload:
-            numbers: Sequence[int] = payload["namespace_ids"]
-            return numbers
-        case "group_choice":
-            return (payload["namespace_id"],)
-        case _:
-            return ()
+    if change.topic == NAMESPACE:
+        return (payload["id"],)
+    if change.topic != GROUP_CHOICE:
+        return ()
+    many: Sequence[int] | None = payload.get("namespace_ids")
+    return (payload["namespace_id"],) if many is None else many
 
 
 def _revokes(change: Change) -> bool:
