@@ -11,7 +11,7 @@ from appliance.feature_flags import usecases as feature_flags
 from appliance.gateway_feed import rules
 from appliance.gateway_feed.rules import folding
 from appliance.instance_settings import usecases as instance_settings
-from appliance.model_selection.usecases import choices, features, syncing
+from appliance.model_selection.usecases import choices, features, planning
 from appliance.namespaces.usecases import groups
 from appliance.self_hosted_models.usecases import registration as models
 from gateway.contract.claims import LONGEST_LIFE_S
@@ -49,7 +49,7 @@ def test_the_topics_are_those_of_who_publishes() -> None:
     assert groups.TOPIC == folding.NAMESPACE
     assert choices.TOPIC == folding.GROUP_CHOICE
     assert features.TOPIC == folding.FEATURE_SETTING
-    assert syncing.TOPIC == folding.OFFERED_MODEL
+    assert planning.TOPIC == folding.OFFERED_MODEL
 
 
 def test_what_is_revoked_is_remembered_for_longer_than_any_token_lives() -> None:
