@@ -69,7 +69,7 @@ def show(feature: Feature, *, group: Group = None, as_json: AsJson = False) -> N
     print(f"  uses             {_model(found)}")
     print(f"  set by           {_level(found)}")
     print(f"  may be changed   by {found['may_change_by']}")
-    print(f"  locked           {_yes(found['locked'])}")
+    print(f"  locked           {_lock(found)}")
     if found["allowed_models"] is not None:
         print(f"  leaves to choose {', '.join(found['allowed_models'])}")
     for model in found["selectable_models"]:
@@ -176,7 +176,7 @@ def _row(found: Mapping[str, Any]) -> Sequence[str]:
         str(found["title"]),
         _model(found),
         _level(found),
-        _yes(found["locked"]),
+        _lock(found),
         str(found["may_change_by"]),
     )
 
@@ -192,5 +192,11 @@ def _level(found: Mapping[str, Any]) -> str:
     return "the instance" if level["kind"] == "instance" else str(level["full_path"])
 
 
-def _yes(value: object) -> str:
-    return "yes" if value else "no"
+def _lock(found: Mapping[str, Any]) -> str:
+    if found["locked"]:
+        return "yes"
+    # The instance's own settings lie below nothing.
+    by = found.get("locked_by")
+    if by is None:
+        return "no"
+    return "by the instance" if by["kind"] == "instance" else f"by {by['full_path']}"

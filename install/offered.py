@@ -55,15 +55,17 @@ def sync(*, as_json: AsJson = False) -> None:
 
 
 def _row(model: Mapping[str, Any]) -> tuple[str, ...]:
-    trials = [f"{name} (trial)" for name in model["beta_for"]]
+    suited = f"{len(model['features'])}"
+    trials = f" and {len(model['beta_for'])} as a trial" if model["beta_for"] else ""
     return (
         model["ref"],
         model["name"],
         model["family"] or "-",
         model["provider"],
         model["why_unusable"] or model["release_state"],
-        ", ".join([*model["features"], *trials]) or "-",
-        ", ".join(model["default_for"]) or "-",
+        suited + trials,
+        # Two models may be the defaults of nine features each.
+        str(len(model["default_for"]) or "-"),
     )
 
 

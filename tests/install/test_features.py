@@ -55,7 +55,7 @@ ANSWERS: dict[str, Any] = {
     f"PUT {INSTANCE}/duo_chat": a_feature(locked=True),
     f"DELETE {INSTANCE}/duo_chat": (204, None),
     f"PUT {INSTANCE}/chat": (404, {"message": "There is no such feature.", "code": "x"}),
-    f"GET {LAB}": [a_choice()],
+    f"GET {LAB}": [a_choice(), a_choice(feature="duo_chat_fix_code", locked_by=BY_THE_INSTANCE)],
     f"GET {LAB}/duo_chat": a_choice(model="small", locked=True, problem="It does not count."),
     f"PUT {LAB}/duo_chat": a_choice(model="small", effective_model="small"),
     f"DELETE {LAB}/duo_chat": (204, None),
@@ -83,7 +83,9 @@ def test_every_feature_says_what_it_uses_and_who_decides(casemate: Run) -> None:
 
 def test_a_group_says_which_level_decides(casemate: Run) -> None:
     out = casemate("features", "list", "--group", "lab/ai")[1]
-    assert out.splitlines()[1].split()[3:] == ["big", "lab", "no", "owners", "of", "lab/ai"]
+    chat, fix = (line.split()[3:] for line in out.splitlines()[1:3])
+    assert chat == ["big", "lab", "no", "owners", "of", "lab/ai"]
+    assert " ".join(fix[2:5]) == "by the instance"
 
 
 def test_one_feature_shows_what_there_is_to_choose_from(casemate: Run) -> None:

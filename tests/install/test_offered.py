@@ -46,7 +46,7 @@ def test_offered_models_are_listed_with_what_is_wrong(
     _, out, _ = casemate("models", "offered")
     words = (
         "big",
-        "code_completions (trial)",
+        "1 and 1 as a trial",
         "no longer",
         "Read from http://gateway.test at 2026",
     )

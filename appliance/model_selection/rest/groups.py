@@ -149,6 +149,8 @@ def _show(view: ChoiceView, entitled: Mapping[str, str | None]) -> dict[str, Any
         "model": None if own is None else own.model,
         "allowed_models": None if narrowed_to is None else sorted(narrowed_to),
         "locked": own is not None and own.is_locked,
+        # Where there is a lock, the level that has it is the one that chose.
+        "locked_by": _show_level(view.level) if view.here.is_locked else None,
         "changed": own is not None,
         "effective_model": view.here.model,
         "level": _show_level(view.level),

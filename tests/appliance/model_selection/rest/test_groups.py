@@ -51,6 +51,7 @@ async def test_a_group_shows_what_holds_and_who_decides(tree: Tree) -> None:
         "model": None,
         "allowed_models": None,
         "locked": False,
+        "locked_by": None,
         "changed": False,
         "effective_model": "big",
         "level": {"kind": "group", "id": tree.top, "full_path": "lab"},
@@ -94,6 +95,8 @@ async def test_what_cannot_be_chosen_has_its_code(
     await tree.server.ask("PUT", f"{settings}/summarize_review", json=locked)
     answer = await tree.ask("PUT", tree.top, path, json=wish)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+    shown = (await tree.ask("GET", tree.top, "/summarize_review")).json()
+    assert (shown["locked"], shown["locked_by"]["kind"]) == (False, "instance")
 
 
 async def test_with_the_flag_off_choices_are_read_only(tree: Tree) -> None:
