@@ -100,6 +100,15 @@ def reaches_back_to(session: Session, sequence: int) -> bool:
     return session.exec(query).first() is not None
 
 
+def is_changed_since(session: Session, sequence: int, topics: Collection[str]) -> bool:
+    """Whether a change of these topics came after that number, or nobody can tell any more."""
+    query = select(OutboxRow.sequence).where(
+        col(OutboxRow.sequence) > sequence, col(OutboxRow.topic).in_(topics)
+    )
+    is_known = reaches_back_to(session, sequence)
+    return not is_known or session.exec(query.limit(1)).first() is not None
+
+
 def backlog(session: Session, sequence: int) -> tuple[int, datetime | None]:
     """How many changes came after the change of that number, and when the first of them did."""
     query = select(func.count(), func.min(OutboxRow.created_at)).where(

@@ -11,6 +11,7 @@ from appliance.storage.outbox import (
     changes_after,
     changes_from,
     forget,
+    is_changed_since,
     last_sequence,
     publish,
     reaches_back_to,
@@ -44,6 +45,27 @@ def test_a_change_that_is_taken_back_publishes_nothing(db: Db) -> None:
     with pytest.raises(KeyError):
         db.write_blocking(fail)
     assert db.read_blocking(last_sequence) == 0
+
+
+def test_a_change_of_other_topics_is_none(db: Db) -> None:
+    def is_changed(sequence: int, *topics: str) -> bool:
+        return db.read_blocking(lambda session: is_changed_since(session, sequence, topics))
+
+    assert not is_changed(0, "model")
+    db.write_blocking(_publish)
+    first = db.read_blocking(last_sequence)
+    db.write_blocking(_publish)
+    assert is_changed(first, "user", "model")
+    assert not is_changed(first, "user")
+    assert not is_changed(db.read_blocking(last_sequence), "user", "model")
+
+
+def test_what_is_forgotten_may_have_been_a_change(db: Db) -> None:
+    db.write_blocking(_publish)
+    first = db.read_blocking(last_sequence)
+    db.write_blocking(_publish)
+    db.write_blocking(lambda session: forget(session, before=NOW + timedelta(days=1)))
+    assert db.read_blocking(lambda session: is_changed_since(session, first, ["user"]))
 
 
 def test_a_reader_never_sees_a_later_number_before_an_earlier_one(db: Db) -> None:
