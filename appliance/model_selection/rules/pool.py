@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from appliance.model_selection.rules.definitions import NOT_SERVED, Offer
 from appliance.model_selection.rules.values import Pool, SelectableModel
 from appliance.self_hosted_models.rules import SelfHostedModel
 from gateway.contract.catalog import Catalog, ReleaseState
 
 DISABLED = "It is disabled."
-NOT_SERVED = "No endpoint is bound to it at the gateway, so it is not served here."
 RETIRED = "The gateway no longer offers it."
 
 
@@ -44,7 +44,7 @@ class OfferedModel:
 
 
 def make_pool(
-    registered: Iterable[SelfHostedModel], offered: Iterable[OfferedModel], catalog: Catalog
+    registered: Iterable[SelfHostedModel], offered: Iterable[OfferedModel | Offer], catalog: Catalog
 ) -> Pool:
     """The pool; refs of both share one space."""
     models = {each.ref: _of_offered(each) for each in offered}
@@ -73,7 +73,7 @@ def _of_registered(model: SelfHostedModel, catalog: Catalog) -> SelectableModel:
     )
 
 
-def _of_offered(model: OfferedModel) -> SelectableModel:
+def _of_offered(model: OfferedModel | Offer) -> SelectableModel:
     return SelectableModel(
         ref=model.ref,
         name=model.name,
@@ -81,7 +81,8 @@ def _of_offered(model: OfferedModel) -> SelectableModel:
         provider=model.provider,
         family=model.family,
         release_state=model.release_state,
-        features=model.features | model.beta_for,
+        # Thousands of models share one set.
+        features=model.features | model.beta_for if model.beta_for else model.features,
         beta_for=model.beta_for,
         default_for=model.default_for,
         why_unusable=model.why_unusable,

@@ -3,11 +3,18 @@
 from appliance.model_selection.rules.definitions.feature_names import features_named
 from appliance.model_selection.rules.definitions.features import UNLISTED
 from appliance.model_selection.rules.definitions.reading import read_definitions
-from appliance.model_selection.rules.definitions.values import Offer, Problem, Reading, Unread
+from appliance.model_selection.rules.definitions.values import (
+    NOT_SERVED,
+    Offer,
+    Problem,
+    Reading,
+    Unread,
+)
 from gateway.contract.definitions import MAX_DOCUMENT_BYTES
 
 __all__ = [
     "MAX_DOCUMENT_BYTES",
+    "NOT_SERVED",
     "UNLISTED",
     "Offer",
     "Problem",

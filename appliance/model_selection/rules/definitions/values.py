@@ -6,6 +6,8 @@ from typing import Any
 
 from gateway.contract.catalog import ReleaseState
 
+NOT_SERVED = "No endpoint is bound to it at the gateway, so it is not served here."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
@@ -62,6 +64,11 @@ class Offer:
     features: frozenset[str]
     beta_for: frozenset[str]
     default_for: frozenset[str]
+
+    @property
+    def why_unusable(self) -> str | None:
+        """A sentence; None when it can be used."""
+        return None if self.is_served else NOT_SERVED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

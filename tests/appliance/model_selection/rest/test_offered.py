@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from appliance.model_selection.rules.pool import NOT_SERVED
+from appliance.model_selection.rules.definitions import NOT_SERVED
 from gateway.contract.definitions import MAX_DOCUMENT_BYTES
 from tests.appliance.conftest import FilledHome, Server
 from tests.appliance.model_selection.rules.definitions.builders import (
