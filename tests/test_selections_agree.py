@@ -160,7 +160,8 @@ class Play:
         )
         reading = read_definitions(msgspec.json.encode(document), CATALOG)
         look = Look(source="http://gateway.test", reading=reading)
-        self.write(lambda s: _A_SYNC.apply(s, look, actor=SYSTEM, now=NOW))
+        plan = self.write(lambda s: _A_SYNC.plan(s, look))
+        self.write(lambda s: _A_SYNC.apply(s, plan, actor=SYSTEM, now=NOW))
         self.mirror.offered, self.mirror.offered_defaults = dict(suited), defaults
 
     def set_feature(self) -> None:

@@ -19,9 +19,10 @@ def jobs_of_offers(sync: ModelSync) -> tuple[PlannedJob, ...]:
         if source is None:
             return None
         look = await sync.look(source)
+        planned = await db.read(lambda session: sync.plan(session, look))
 
         def work(session: Session, at: datetime) -> None:
-            sync.apply(session, look, actor=SYSTEM, now=at)
+            sync.apply(session, planned, actor=SYSTEM, now=at)
 
         return work
 

@@ -42,8 +42,9 @@ async def sync(
 ) -> dict[str, Any]:
     """Reads the gateway's definitions now; also a look that failed is an answer."""
     look = await model_sync.look(await db.read(model_sync.source))
+    planned = await db.read(lambda session: model_sync.plan(session, look))
     report = await db.write(
-        lambda session: model_sync.apply(session, look, actor=caller.actor, now=clock())
+        lambda session: model_sync.apply(session, planned, actor=caller.actor, now=clock())
     )
     return {
         "succeeded": report.state.failure is None,

@@ -64,6 +64,8 @@ def difference(
 
 def with_new_refs(feature: Feature, renamed: Mapping[str, str]) -> Feature:
     """What the instance said, in the refs that models have now."""
+    if not renamed:
+        return feature
     return Feature(
         name=feature.name,
         default=None if feature.default is None else renamed.get(feature.default, feature.default),

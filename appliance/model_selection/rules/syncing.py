@@ -1,12 +1,12 @@
 """When a gateway's definitions are read again, and what a reading changes."""
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from appliance.model_selection.rules.definitions import Offer, Problem, Reading, Unread
 from appliance.model_selection.rules.pool import OfferedModel
-from gateway.contract.selection import ref_key
+from gateway.contract.selection import Feature, ref_key
 
 # The second try; each one after that waits twice as long, up to the interval.
 FIRST_BACK_OFF = timedelta(seconds=5)
@@ -54,6 +54,12 @@ class Changes:
     deleted: tuple[OfferedModel, ...] = ()
 
     @property
+    def respelled(self) -> Mapping[str, str]:
+        """The new refs by the old ones, of models whose ref is only written in another way."""
+        pairs = (*self.changed, *self.returned)
+        return {model.ref: offer.ref for model, offer in pairs if model.ref != offer.ref}
+
+    @property
     def counts(self) -> dict[str, int]:
         """How many of each."""
         return {name: len(getattr(self, name)) for name in self.__slots__}
@@ -61,6 +67,22 @@ class Changes:
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
         return any(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What taking over a look comes to, as things stood after the change of number `sequence`.
+
+    `before` and `after` are what the instance says of each feature, in the refs that models have
+    after the changes. Without a reading, nothing but `look` is said.
+    """
+
+    look: Look
+    sequence: int = 0
+    problems: tuple[Problem, ...] = ()
+    changes: Changes = Changes()
+    before: Mapping[str, Feature] = field(default_factory=dict)
+    after: Mapping[str, Feature] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +161,15 @@ def changes_by(
         ),
         deleted=tuple(model for model in missing if model.ref not in named),
     )
+
+
+def after_changes(stored: Sequence[OfferedModel], changes: Changes) -> list[OfferedModel | Offer]:
+    """What is offered after the changes; models that were there keep the ref that they had."""
+    gone = {model.id for model in (*changes.retired, *changes.deleted)}
+    pairs = (*changes.changed, *changes.returned)
+    new = {model.id: replace(offer, ref=model.ref) for model, offer in pairs}
+    left = [new.get(model.id, model) for model in stored if model.id not in gone]
+    return [*left, *changes.added]
 
 
 def _is_kept(model: OfferedModel, unread: Unread) -> bool:

@@ -25,7 +25,6 @@ def unlisted_refs(session: Session) -> Mapping[str, Sequence[str]]:
     state = tables.syncing.sync_state(session)
     found: dict[str, list[str]] = defaultdict(list)
     for problem in () if state is None else state.problems:
-        is_new = problem.feature not in found[problem.identifier or ""]
-        if problem.code in UNLISTED and problem.identifier and problem.feature and is_new:
+        if problem.code in UNLISTED and problem.identifier and problem.feature:
             found[problem.identifier].append(problem.feature)
-    return {ref: features for ref, features in found.items() if features}
+    return {ref: list(dict.fromkeys(features)) for ref, features in found.items()}

@@ -1,6 +1,6 @@
 """Reads the gateway's definitions of its models, and takes over what they change."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
@@ -17,17 +17,16 @@ from appliance.model_selection.rules.definitions import Problem, Reading, read_d
 from appliance.model_selection.rules.syncing import (
     Changes,
     Look,
+    Plan,
     Report,
     SyncState,
-    changes_by,
     is_due,
     wait,
-    without_clashes,
 )
 from appliance.model_selection.usecases.mentions import rename
-from appliance.model_selection.usecases.suspensions import watch
+from appliance.model_selection.usecases.planning import TOPIC, is_current, plan_of
+from appliance.model_selection.usecases.suspensions import INSTANCE, Note, note_offers
 from appliance.outbound import Reply, UnreachableError
-from appliance.self_hosted_models.usecases import all_models
 from appliance.storage.engine import Session
 from appliance.storage.outbox import publish
 from gateway.contract.catalog import Catalog
@@ -36,9 +35,7 @@ from gateway.contract.definitions import DEFINITIONS_PATH
 # Gets what lies at an address; UnreachableError without an answer.
 Fetch = Callable[[str], Awaitable[Reply]]
 
-TOPIC = "offered_model"
 CAUSE = "models_synced"
-NOTHING = Changes()
 
 log = structlog.get_logger()
 
@@ -91,37 +88,22 @@ class ModelSync:
         # A long document takes a while, and others wait for the event loop.
         return await anyio.to_thread.run_sync(read_definitions, reply.body, self._catalog)
 
-    def apply(self, session: Session, look: Look, *, actor: Actor, now: datetime) -> Report:
-        """Takes over what the look changed, if anything, and remembers how it went."""
+    def plan(self, session: Session, look: Look) -> Plan:
+        """Finds out what the look changes, which takes too long for who holds others back."""
+        return plan_of(session, look, self._catalog)
+
+    def apply(self, session: Session, plan: Plan, *, actor: Actor, now: datetime) -> Report:
+        """Takes over what is planned, if anything, and remembers how it went."""
+        look = plan.look
         before = tables.syncing.sync_state(session)
         if look.reading is None:
-            state = self._state(look, before, failures=_failures(before, look.source) + 1, now=now)
-            tables.syncing.keep_sync_state(session, state)
-            return Report(state=state, changes=NOTHING.counts)
-        registered = [model.ref for model in all_models(session)]
-        reading = without_clashes(look.reading, registered)
-        state = self._state(look, before, reading=reading, failures=0, now=now)
-        changes = changes_by(
-            reading,
-            tables.offers.all_offered(session),
-            named=tables.syncing.named_refs(session),
-        )
-        if changes:
-            self._write(session, changes, state=state, actor=actor, now=now)
-        tables.syncing.keep_sync_state(session, state)
-        return Report(state=state, changes=changes.counts)
-
-    def _state(
-        self,
-        look: Look,
-        before: SyncState | None,
-        *,
-        failures: int,
-        now: datetime,
-        reading: Reading | None = None,
-    ) -> SyncState:
-        succeeded_at, problems = (now, reading.problems) if reading else _last_success(before)
-        return SyncState(
+            failures = _failures(before, look.source) + 1
+            succeeded_at, problems = _last_success(before)
+        else:
+            if not is_current(session, plan):
+                plan = self.plan(session, look)
+            failures, succeeded_at, problems = 0, now, plan.problems
+        state = SyncState(
             source=look.source,
             tried_at=now,
             succeeded_at=succeeded_at,
@@ -130,30 +112,38 @@ class ModelSync:
             failure=look.failure,
             problems=problems,
         )
+        if plan.changes:
+            _write(session, plan, actor=actor, now=now)
+            _tell(session, plan.changes, state, actor=actor, now=now)
+        tables.syncing.keep_sync_state(session, state)
+        return Report(state=state, changes=plan.changes.counts)
 
-    def _write(
-        self, session: Session, changes: Changes, *, state: SyncState, actor: Actor, now: datetime
-    ) -> None:
-        for model, offer in (*changes.changed, *changes.returned):
-            if model.ref != offer.ref:
-                # The same model in another spelling: what names it goes on naming it.
-                tables.syncing.respell_offer(session, model.id, offer.ref)
-                rename(session, model.ref, offer.ref, now=now)
-        with watch(session, self._catalog, cause=CAUSE, actor=actor, now=now):
-            tables.syncing.delete_offers(session, [model.id for model in changes.deleted])
-            tables.syncing.retire_offers(session, [model.id for model in changes.retired], now=now)
-            rewritten = {model.id: offer for model, offer in (*changes.changed, *changes.returned)}
-            tables.syncing.rewrite_offers(session, rewritten, now=now)
-            tables.syncing.add_offers(session, changes.added, now=now)
-        publish(session, TOPIC, {"change": "synced"}, now=now)
-        record(
-            session,
-            "models_synced",
-            actor=actor,
-            target=Target(kind="gateway", id=""),
-            details=_details(changes, state),
-            now=now,
-        )
+
+def _write(session: Session, plan: Plan, *, actor: Actor, now: datetime) -> None:
+    changes = plan.changes
+    for old_ref, new_ref in changes.respelled.items():
+        # The same model in another spelling: what names it goes on naming it.
+        rename(session, old_ref, new_ref, now=now)
+    tables.syncing.delete_offers(session, [model.id for model in changes.deleted])
+    tables.syncing.retire_offers(session, [model.id for model in changes.retired], now=now)
+    tables.syncing.rewrite_offers(session, (*changes.changed, *changes.returned), now=now)
+    tables.syncing.add_offers(session, changes.added, now=now)
+    note = Note(cause=CAUSE, actor=actor, target=INSTANCE, now=now)
+    note_offers(session, plan.before, plan.after, note=note)
+
+
+def _tell(
+    session: Session, changes: Changes, state: SyncState, *, actor: Actor, now: datetime
+) -> None:
+    publish(session, TOPIC, {"change": "synced"}, now=now)
+    record(
+        session,
+        "models_synced",
+        actor=actor,
+        target=Target(kind="gateway", id=""),
+        details={**changes.counts, "problems": len(state.problems), "source": state.source},
+        now=now,
+    )
 
 
 def _failures(before: SyncState | None, source: str) -> int:
@@ -163,7 +153,3 @@ def _failures(before: SyncState | None, source: str) -> int:
 
 def _last_success(before: SyncState | None) -> tuple[datetime | None, tuple[Problem, ...]]:
     return (None, ()) if before is None else (before.succeeded_at, before.problems)
-
-
-def _details(changes: Changes, state: SyncState) -> Mapping[str, object]:
-    return {**changes.counts, "problems": len(state.problems), "source": state.source}

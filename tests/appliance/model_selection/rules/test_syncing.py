@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from appliance.model_selection.rules.definitions import Offer, Reading, Unread
+from appliance.model_selection.rules.definitions import NOT_SERVED, Offer, Reading, Unread
 from appliance.model_selection.rules.pool import OfferedModel
 from appliance.model_selection.rules.syncing import (
     Changes,
     SyncState,
+    after_changes,
     as_offer,
     changes_by,
     is_due,
@@ -107,6 +108,21 @@ def test_models_come_change_and_go() -> None:
         added=(new,), changed=((was, other),), retired=(named,), deleted=(gone,)
     )
     assert changes.counts == {"added": 1, "changed": 1, "returned": 0, "retired": 1, "deleted": 1}
+
+
+def test_after_the_changes_there_is_what_they_say() -> None:
+    same, was, gone, named = (
+        an_offered_model(ref, id=number) for number, ref in enumerate(("s", "m-1", "gone", "named"))
+    )
+    back = an_offered_model("back", id=7, retired_at=NOW)
+    respelled, new = an_offer("M_1", name="Other"), an_offer("new")
+    stored = (same, was, gone, named, back)
+    changes = changed(an_offer("s"), respelled, new, an_offer("back"), stored=stored)
+    assert changes.respelled == {"m-1": "M_1"}
+    after = after_changes(stored, changes)
+    assert after == [same, replace(respelled, ref="m-1"), an_offer("back"), new]
+    assert [each.why_unusable for each in after] == [None] * 4
+    assert an_offer(is_served=False).why_unusable == NOT_SERVED
 
 
 def test_a_retired_model_goes_when_nothing_names_it_any_more() -> None:

@@ -1,17 +1,13 @@
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
 
 from appliance.audit.rules import SYSTEM
-from appliance.instance_settings.rules import Addresses
 from appliance.instance_settings.usecases import change_settings
 from appliance.model_selection import usecases
-from appliance.model_selection.rules.pool import OfferedModel
-from appliance.model_selection.rules.syncing import Report
-from appliance.model_selection.usecases import ModelSync
-from appliance.outbound import Reply, UnreachableError
+from appliance.model_selection.rules.counting import with_new_refs
+from appliance.outbound import UnreachableError
 from gateway.contract.catalog import load_catalog
 from tests.appliance.model_selection.conftest import CHAT, CODE, Lab
 from tests.appliance.model_selection.rules.definitions.builders import (
@@ -20,60 +16,13 @@ from tests.appliance.model_selection.rules.definitions.builders import (
     a_defined_model,
     a_document,
 )
+from tests.appliance.model_selection.usecases.builders import INTERVAL, TOLD, Desk, brings
 from tests.instance_builders import NOW
-
-TOLD = Addresses(
-    instance_public_url="http://instance.test",
-    gateway_public_url="http://public.test",
-    ai_gateway_url="http://gateway.test",
-)
-INTERVAL = timedelta(minutes=10)
-
-
-class Desk:
-    """A gateway that says what it is told to, and the instance's side of it."""
-
-    def __init__(self, lab: Lab) -> None:
-        self._lab = lab
-        self.asked: list[str] = []
-        self.says: bytes | int | Exception = b"[]"
-        self.sync = ModelSync(
-            self._fetch, TOLD, catalog=load_catalog(), interval=INTERVAL, chance=lambda: 0.0
-        )
-
-    async def _fetch(self, url: str) -> Reply:
-        self.asked.append(url)
-        match self.says:
-            case bytes(body):
-                return Reply(status=200, body=body)
-            case int(status):
-                return Reply(status=status, body=b"{}")
-            case error:
-                raise error
-
-    async def run(
-        self, says: bytes | int | Exception | None = None, *, at: datetime = NOW
-    ) -> Report:
-        """One look, taken over."""
-        self.says = self.says if says is None else says
-        look = await self.sync.look(self._lab.do(self.sync.source))
-        return self._lab.do(self.sync.apply, look, actor=SYSTEM, now=at)
-
-    def due(self, *, at: datetime = NOW) -> str | None:
-        return self._lab.do(self.sync.due_source, now=at)
-
-    def offered(self) -> Mapping[str, OfferedModel]:
-        return {model.ref: model for model in self._lab.do(usecases.list_offered)}
 
 
 @pytest.fixture
 def desk(lab: Lab) -> Desk:
     return Desk(lab)
-
-
-def brings(*models: str, default: str | None = None, **members: Any) -> bytes:
-    defined = [a_defined_model(ref, **members) for ref in models]
-    return a_document(defined, [a_defined_feature(CHAT, default, *models)])
 
 
 async def test_the_seed_s_document_is_taken_over_and_its_contradictions_kept(desk: Desk) -> None:
@@ -97,6 +46,14 @@ async def test_refs_that_nothing_defines_can_be_looked_up(lab: Lab, desk: Desk) 
     }
 
 
+async def test_only_refs_that_nothing_defines_are_looked_up_and_once(lab: Lab, desk: Desk) -> None:
+    # "a" is registered here; "gone" is both the default and selectable.
+    features = [a_defined_feature(CHAT, "gone", "a", "gone"), a_defined_feature(CODE, None, "gone")]
+    report = await desk.run(a_document([a_defined_model("a")], features))
+    assert len(report.state.problems) == 4
+    assert lab.do(usecases.unlisted_refs) == {"gone": [CHAT, CODE]}
+
+
 async def test_the_same_again_writes_nothing_but_that_it_was_read(lab: Lab, desk: Desk) -> None:
     await desk.run(SEED)
     before = desk.offered()
@@ -109,6 +66,38 @@ async def test_the_same_again_writes_nothing_but_that_it_was_read(lab: Lab, desk
     assert lab.told("offered_model") == [{"change": "synced"}]
     (entry,) = lab.entries("models_synced")
     assert (entry["added"], entry["problems"]) == (3, 3)
+
+
+async def test_what_is_planned_is_what_holds_then(lab: Lab, desk: Desk) -> None:
+    await desk.run(brings("one", "two", "a_third", default="one"))
+    lab.set(provider="vendored", default_ref="two", allowed=("two", "a_third"))
+    plan = await desk.plan(brings("one", "A-Third", "new", default="new"))
+    before = lab.do(usecases.offers, lab.catalog)
+    assert plan.before == {
+        name: with_new_refs(each, {"a_third": "A-Third"}) for name, each in before.items()
+    }
+    desk.take_over(plan)
+    assert lab.do(usecases.offers, lab.catalog) == plan.after
+
+
+async def test_a_model_keeps_the_features_that_it_keeps(desk: Desk) -> None:
+    models = [a_defined_model("m"), a_defined_model("n")]
+    both = [a_defined_feature(CHAT, "m", "m", "n"), a_defined_feature(CODE, None, "m")]
+    await desk.run(a_document(models, both))
+    moved = [a_defined_feature(CHAT, "n", "m", "n"), a_defined_feature(CODE, None, "n")]
+    assert (await desk.run(a_document(models, moved))).changes["changed"] == 2
+    assert suiting(desk) == {"m": ([CHAT], [], []), "n": ([CODE, CHAT], [], [CHAT])}
+    trial = [a_defined_feature(CHAT, None, "n", beta_models=["m"])]
+    await desk.run(a_document(models, trial))
+    assert suiting(desk) == {"m": ([], [CHAT], []), "n": ([CHAT], [], [])}
+
+
+def suiting(desk: Desk) -> Mapping[str, tuple[list[str], ...]]:
+    """For which features each model is, for which as a trial, and of which it is the default."""
+    return {
+        ref: tuple(sorted(each) for each in (model.features, model.beta_for, model.default_for))
+        for ref, model in desk.offered().items()
+    }
 
 
 async def test_a_default_of_the_gateway_is_that_of_the_instance(lab: Lab, desk: Desk) -> None:
