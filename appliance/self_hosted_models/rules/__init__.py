@@ -1,6 +1,7 @@
 """What a self-hosted model is, what can be said of one, and what a check of it found."""
 
 from appliance.self_hosted_models.rules.identifiers import served_identifier
+from appliance.self_hosted_models.rules.origins import check_key_stays
 from appliance.self_hosted_models.rules.probing import ProbeResult
 from appliance.self_hosted_models.rules.registration import (
     DEFAULT_FAMILY,
@@ -37,6 +38,7 @@ __all__ = [
     "ServedModel",
     "allow_list",
     "check_description",
+    "check_key_stays",
     "checked_endpoint",
     "complete",
     "served_identifier",

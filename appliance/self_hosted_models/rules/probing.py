@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from appliance.errors import InvalidFieldsError
+from appliance.self_hosted_models.rules.origins import check_key_stays, origin_of
 from appliance.self_hosted_models.rules.registration import Description, told_endpoints
-from gateway.contract.addresses import EndpointRefusedError, parse_endpoint
-from gateway.contract.egress import folded_host
 from gateway.contract.probing import GATEWAY, OK, Finding, ModelCheck
 
 # Has a gateway try the endpoint; a gateway that cannot be reached is a finding as well.
@@ -44,8 +43,7 @@ class ProbeResult:
 def to_try(description: Description, stored: StoredModel | None) -> tuple[ModelCheck, ...]:
     """What is tried at each endpoint: the description, or what is stored where it says nothing.
 
-    The stored API key goes only to where it goes anyway; else whoever has an admin's session for a
-    minute could have it sent to a server of their own.
+    The stored API key goes only to where it goes anyway.
 
     Raises:
         InvalidFieldsError: no endpoint or no identifier; or another server, without its API key.
@@ -69,25 +67,11 @@ def to_try(description: Description, stored: StoredModel | None) -> tuple[ModelC
 def _key_for(endpoint: str, told: str | None, stored: StoredModel | None) -> str | None:
     if told is not None or stored is None or stored.api_key is None:
         return told or None
-    origin = _origin(endpoint)
-    if origin is None:
+    if origin_of(endpoint) is None:
         # It is the gateway's to say what is wrong with it, and no key is needed for that.
         return None
-    if origin not in {_origin(each) for each in stored.endpoints}:
-        problem = (
-            "is needed again, or null for none: the stored one is never sent to another server "
-            "than that of a stored endpoint"
-        )
-        raise InvalidFieldsError({"api_key": problem})
+    check_key_stays([endpoint], stored=stored.endpoints)
     return stored.api_key
-
-
-def _origin(url: str) -> tuple[str, str, int] | None:
-    try:
-        endpoint = parse_endpoint(url)
-    except EndpointRefusedError:
-        return None
-    return endpoint.scheme, folded_host(endpoint.host), endpoint.port
 
 
 def result_of(tried: Mapping[str, Sequence[Finding]]) -> ProbeResult:

@@ -104,7 +104,8 @@ def change_model(  # noqa: PLR0913  # who, when, and what it touches are several
 
     Raises:
         NotFoundError: no such model.
-        InvalidFieldsError: a field cannot be used.
+        InvalidFieldsError: a field cannot be used; or an endpoint is on a server that the stored
+            API key was not given for.
         RefTakenError: another model has the ref.
     """
     row = _row(session, model_id)
@@ -237,6 +238,9 @@ def _change(  # noqa: PLR0913  # who, when, and what it touches are several thin
     actor: Actor,
     now: datetime,
 ) -> Sequence[str]:
+    if row.sealed_api_key is not None and description.api_key is None:
+        endpoints = rules.told_endpoints(description)
+        rules.check_key_stays(endpoints, stored=tables.model_of(row).endpoints)
     told, previous_ref = _told(row, description), row.ref
     changed = [field for field in FIELDS if field in told and told[field] != getattr(row, field)]
     if "ref" in changed:

@@ -82,6 +82,20 @@ async def test_a_model_may_have_several_endpoints_and_a_limit(server: Server) ->
     assert changed.json()["endpoints"] == endpoints[1:]
 
 
+async def test_a_key_is_given_again_for_another_server(server: Server) -> None:
+    path = f"{PATH}/{(await server.ask('POST', PATH, json=BODY)).json()['id']}"
+    moved = {"endpoint": "http://127.0.0.1:9001/v1"}
+    for wish in (moved, {"endpoints": [BODY["endpoint"], moved["endpoint"]]}):
+        refused = await server.ask("PUT", path, json=wish)
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_fields")
+        assert "must be given again" in refused.json()["errors"]["api_key"]
+    assert (await server.ask("GET", path)).json()["endpoint"] == "http://127.0.0.1:9000/v1"
+    again = await server.ask("PUT", path, json={**moved, "api_key": "sk-canary"})
+    assert (again.status_code, again.json()["has_api_key"]) == (200, True)
+    removed = await server.ask("PUT", path, json={"endpoint": BODY["endpoint"], "api_key": None})
+    assert (removed.status_code, removed.json()["has_api_key"]) == (200, False)
+
+
 async def test_one_endpoint_outside_refuses_all_of_them(server: Server) -> None:
     wish = {"endpoints": ["http://127.0.0.1:9000/v1", "http://8.8.8.8/v1"]}
     answer = await server.ask("PUT", f"{PATH}/1", json=wish)

@@ -5,6 +5,7 @@ from sqlmodel import select
 
 from appliance.audit.rules import SYSTEM
 from appliance.audit.tables import AuditEventRow
+from appliance.errors import InvalidFieldsError
 from appliance.self_hosted_models import usecases
 from appliance.self_hosted_models.errors import RefTakenError
 from appliance.self_hosted_models.rules import Description
@@ -143,6 +144,43 @@ def test_the_set_up_changes_the_main_endpoint_only(db: Db, sealer: Sealer) -> No
     _ensure(db, sealer, endpoint="http://127.0.0.1:2/v1")
     model = db.read_blocking(usecases.all_models)[0]
     assert model.endpoints == ("http://127.0.0.1:2/v1", "http://127.0.0.9/v1")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"endpoint": "http://127.0.0.1:2/v1"},
+        {"endpoints": ["http://127.0.0.1:1/v1", "https://127.0.0.1:1/v1"]},
+    ],
+)
+def test_a_stored_key_never_follows_to_another_server(
+    db: Db, sealer: Sealer, said: dict[str, Any]
+) -> None:
+    _ensure(db, sealer, api_key="k1")
+    before = db.read_blocking(usecases.all_models)
+    with pytest.raises(InvalidFieldsError) as refused:
+        change(db, sealer, before[0].id, Description(**said, name="Other"))
+    assert list(refused.value.fields) == ["api_key"]
+    assert db.read_blocking(usecases.all_models) == before
+
+
+@pytest.mark.parametrize(
+    ("said", "key"),
+    [
+        ({"endpoint": "http://127.0.0.1:2/v1", "api_key": "k2"}, "k2"),
+        ({"endpoint": "http://127.0.0.1:2/v1", "api_key": "k1"}, "k1"),
+        ({"endpoint": "http://127.0.0.1:2/v1", "api_key": ""}, None),
+        ({"endpoint": "http://127.0.0.1:1/other"}, "k1"),
+    ],
+)
+def test_a_key_that_is_given_again_or_removed_lets_the_model_move(
+    db: Db, sealer: Sealer, said: dict[str, Any], key: str | None
+) -> None:
+    _ensure(db, sealer, api_key="k1")
+    number = db.read_blocking(usecases.all_models)[0].id
+    change(db, sealer, number, Description(**said))
+    (served,) = db.read_blocking(lambda session: usecases.served_models(session, sealer))
+    assert (served.model.endpoint, served.api_key) == (said["endpoint"], key)
 
 
 def test_a_limit_is_set_kept_and_taken_away(db: Db, sealer: Sealer) -> None:

@@ -162,6 +162,20 @@ async def test_a_model_is_changed_and_keeps_what_is_left_out(house: House) -> No
     assert await house.asker.code(UPDATE, input={"id": gid(999), "name": "x"}) == "not_found"
 
 
+async def test_a_mask_is_no_key_for_another_server(house: House) -> None:
+    made = (await house.do(CREATE, **WISH))["selfHostedModel"]
+    moved = {"id": made["id"], "endpoint": "http://127.0.0.1:10/v1"}
+    for wish in (moved, {**moved, "apiToken": made["apiToken"]}, {**moved, "apiToken": None}):
+        refused = await house.do(UPDATE, **wish)
+        assert refused["selfHostedModel"] is None
+        (sentence,) = refused["errors"]
+        assert sentence.startswith("apiToken: is kept for the server that it was given for")
+    done = await house.do(UPDATE, **moved, apiToken="very-secret")
+    assert done["selfHostedModel"]["endpoint"] == moved["endpoint"]
+    done = await house.do(UPDATE, id=made["id"], endpoint=ENDPOINT, apiToken="")
+    assert (done["errors"], done["selfHostedModel"]["hasApiToken"]) == ([], False)
+
+
 async def test_a_model_that_is_used_is_deleted_only_with_a_way_out(house: House) -> None:
     model = house.lab.do(find_model, "a")
     assert model is not None

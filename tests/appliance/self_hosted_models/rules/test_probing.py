@@ -69,7 +69,7 @@ def test_another_path_of_a_stored_server_gets_its_key(url: str) -> None:
 def test_another_server_never_gets_the_stored_key(url: str) -> None:
     with pytest.raises(InvalidFieldsError) as refused:
         to_try(Description(endpoint=url), STORED)
-    assert "is needed again" in refused.value.fields["api_key"]
+    assert "must be given again" in refused.value.fields["api_key"]
     assert to_try(Description(endpoint=url, api_key=""), STORED)[0].api_key is None
     keyless = StoredModel(endpoints=(URL,), identifier="tiny", api_key=None)
     assert to_try(Description(endpoint=url), keyless)[0].api_key is None
