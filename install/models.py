@@ -144,16 +144,30 @@ def change(  # noqa: PLR0913  # each is an option of the command line
     enable: Annotated[
         bool | None, typer.Option("--enable/--disable", help="Serve it, or serve it to nobody.")
     ] = None,
+    api_key_file: Annotated[
+        str | None,
+        typer.Option(
+            help="A file with the endpoint's API key, needed again for another server; - is "
+            "standard input."
+        ),
+    ] = None,
+    no_api_key: Annotated[
+        bool, typer.Option("--no-api-key", help="Forget the endpoint's API key.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say where a model is served, how much it takes, and who may use it."""
+    """Say where a model is served, with which key, how much it takes, and who may use it."""
     fields = _access(allow, is_enabled=enable) | _served(endpoint, max_in_flight)
     if allow_all:
         fields["allowed_cidrs"] = []
-    if not fields or (allow and allow_all):
+    if no_api_key:
+        fields["api_key"] = None
+    elif api_key_file is not None:
+        fields["api_key"] = read_secret(api_key_file)
+    if not fields or (allow and allow_all) or (no_api_key and api_key_file):
         sentence = (
             "Name what to change: --endpoint, --max-in-flight, --allow or --allow-all, --enable "
-            "or --disable."
+            "or --disable, --api-key-file or --no-api-key."
         )
         raise SettingError(sentence)
     places, settings = _here()

@@ -23,6 +23,13 @@ UNLICENSED: dict[str, Any] = {
 }
 EXPLAINED = "/api/v4/ai/explanations"
 OFFERED = "/api/v4/ai/offered_models"
+KEY_NEEDED = {
+    "message": (
+        "api_key: is kept for the server that it was given for: for an endpoint on another server "
+        "it must be given again, or removed"
+    ),
+    "code": "invalid_fields",
+}
 PURCHASES = "/api/v4/ai/add_on_purchases"
 PROBED = ("address", "models", "answer", "stream")
 
@@ -111,6 +118,12 @@ class InstanceSurface(Surface):
 
     def do_PUT(self) -> None:
         number, body = int(self.path.rpartition("/")[2]), self.body()
+        had_key = any(each["has_api_key"] for each in self.models if each["id"] == number)
+        if had_key and "endpoints" in body and "api_key" not in body:
+            self.answer(400, KEY_NEEDED)
+            return
+        if "api_key" in body:
+            body["has_api_key"] = bool(body.pop("api_key"))
         changed = [{**each, **body} for each in self.models if each["id"] == number]
         InstanceSurface.models = tuple(
             {**each, **body} if each["id"] == number else each for each in self.models

@@ -162,6 +162,20 @@ def test_an_api_key_may_come_from_standard_input(
     assert json.loads(out)["has_api_key"]
 
 
+def test_another_server_is_told_the_key_again_or_gets_none(casemate: Run, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("sk-geheim\n")
+    add_model(casemate, "--api-key-file", str(key))
+    move = ("models", "change", "big", "--endpoint", "http://10.0.0.3:8000/v1", "--json")
+    code, _, err = casemate(*move)
+    assert (code, "it must be given again, or removed" in err) == (1, True)
+    told = ((("--api-key-file", str(key)), True), (("--no-api-key",), False))
+    for options, has_key in told:
+        assert json.loads(casemate(*move, *options)[1])["has_api_key"] is has_key
+    both = ("--api-key-file", str(key), "--no-api-key")
+    assert "--api-key-file or --no-api-key" in casemate("models", "change", "big", *both)[2]
+
+
 def test_a_key_file_that_is_not_there_is_named(casemate: Run) -> None:
     code, _, err = add_model(casemate, "--api-key-file", "/no/such/file")
     assert (code, "/no/such/file cannot be read" in err) == (2, True)
