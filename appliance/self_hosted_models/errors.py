@@ -34,6 +34,7 @@ class ModelInUseError(ConflictError):
         users += [f"{groups} group{'' if groups == 1 else 's'}"] if groups else []
         super().__init__(
             f"The model {ref} is used by {' and by '.join(users)}. Choose another model there, or "
-            "delete it with reroute=true (`casemate models remove --reroute`): then what the instance says of those features falls "
-            "back to what the gateway offers, and the choices of the groups are removed."
+            "delete it with reroute=true (`casemate models remove --reroute`): then what the "
+            "instance says of those features falls back to what the gateway offers, and the "
+            "choices of the groups are removed."
         )
