@@ -1,22 +1,62 @@
 """What tests of every package use."""
 
+import atexit
+import gc
 import logging
 import os
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache
+from itertools import cycle, islice
+from pathlib import Path
 
 import httpx
 import pytest
 import structlog
 
+from tests.certificate_builders import Organisation
+
+
+def pytest_collection_finish() -> None:
+    """What is imported and collected stays, so no search for garbage need go through it again."""
+    gc.collect()
+    gc.freeze()
+
+
+# Below 32768, where Linux begins when a socket that calls out or binds to 0 gets a port.
+FIRST_PORT = 10_000
+PORTS_OF_ONE = 500
+# Some programs take those after their first as well.
+STRIDE = 5
+
+
+@cache
+def _own_ports() -> tuple[Iterator[int], socket.socket]:
+    """Ports for this process alone, and the name that keeps other processes of tests off them."""
+    for first in range(FIRST_PORT, 32_500, PORTS_OF_ONE):
+        name = socket.socket(socket.AF_UNIX)
+        try:
+            # An abstract name, like a port, is one of its network namespace; it ends with us.
+            name.bind(f"\0casemate-tests-from-port-{first}")
+        except OSError:
+            name.close()
+            continue
+        atexit.register(name.close)
+        return cycle(range(first, first + PORTS_OF_ONE, STRIDE)), name
+    message = "every port is taken by other processes of tests"
+    raise OSError(message)
+
 
 def a_free_port() -> int:
-    """A loopback port that nothing listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback port that nothing listens on, and that no other process of tests will take."""
+    for port in islice(_own_ports()[0], PORTS_OF_ONE):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    message = "something listens on every port that is ours"
+    raise OSError(message)
 
 
 @pytest.fixture
@@ -27,6 +67,19 @@ def free_port() -> int:
 @pytest.fixture
 def another_free_port() -> int:
     return a_free_port()
+
+
+@pytest.fixture(scope="session")
+def an_authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Organisation.make(tmp_path_factory.mktemp("authority")).ca
+
+
+@pytest.fixture
+def one_authority(an_authority: Path) -> Iterator[None]:
+    """By default one is trusted: to read a machine's 140 authorities takes 30 ms, every time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(an_authority))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -38,13 +39,15 @@ class RunningGateway:
     def __init__(self, url: str, metrics: Metrics) -> None:
         self.url = url
         self.metrics = metrics
-        self.http = httpx.AsyncClient(base_url=url, trust_env=False, timeout=10)
+        # No TLS is spoken, and a client by itself would read 140 authorities first.
+        nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self.http = httpx.AsyncClient(base_url=url, trust_env=False, timeout=10, verify=nobody)
 
     def counted(self, name: str, **labels: str) -> float:
         return self.metrics.registry.get_sample_value(f"casemate_gateway_{name}", labels) or 0.0
 
     async def wait_until_ready(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (await self.http.get("/monitoring/ready")).status_code != 200:
                 await asyncio.sleep(0.02)
 
@@ -58,7 +61,7 @@ class RunningGateway:
         return await self.http.post("/v1/chat/completions", json=body, headers=headers)
 
 
-async def eventually(claim: Callable[[], Any], within_s: float = 5.0) -> None:
+async def eventually(claim: Callable[[], Any], within_s: float = 20.0) -> None:
     """Waits until the claim holds; fails when it does not in time."""
     async with asyncio.timeout(within_s):
         while not claim():
@@ -96,6 +99,11 @@ async def a_gateway(
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The gateway is tested on the loop that it serves on."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(autouse=True)
+def one_authority_here(one_authority: None) -> None:
+    """No gateway is made with a machine's own authorities."""
 
 
 @pytest.fixture

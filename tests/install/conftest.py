@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from install import cli, contents, environments, stopping
 from install.config import Config, save
 from install.environments import LOCKS, Environment
 from install.places import Places, make_folders
+from tests.conftest import a_free_port
 from tests.fakes import parts
 
 Run = Callable[..., tuple[int, str, str]]
@@ -50,11 +50,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Places]:
 @pytest.fixture
 def free_ports() -> list[int]:
     """Five ports that nothing listens on."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(5)]
-    ports: list[int] = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
+    return [a_free_port() for _ in range(5)]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tests.appliance.conftest import FilledHome
 from tests.fakes.gateway import FakeGateway
 from tests.instance_builders import SetClock
 
-PATIENCE_S = 10
+PATIENCE_S = 60
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
 
 
