@@ -4,7 +4,7 @@ What is expected is worked out from the table's rows, apart from the code that e
 route that is added to the table is walked by itself, and one that is not stops the start.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from gateway.contract.claims import Claims
@@ -65,10 +65,18 @@ def a_body(model: str, *, instance_id: str = INSTANCE_ID) -> dict[str, object]:
     }
 
 
-def expected(route: Route, visitor: Visitor, *, provider: str, is_all_on: bool = False) -> Outcome:
+def expected(
+    route: Route,
+    visitor: Visitor,
+    *,
+    provider: str,
+    opens: Collection[str] | None = None,
+    is_all_on: bool = False,
+) -> Outcome:
     """What the visitor gets who asks there for a model of that provider.
 
-    `is_all_on`: what is off unless a setting says otherwise is on.
+    `opens` has the unit primitives of the features that use the model; None: nothing is known of
+    features. `is_all_on`: what is off unless a setting says otherwise is on.
     """
     if route in PUBLIC:
         return FINE
@@ -80,10 +88,17 @@ def expected(route: Route, visitor: Visitor, *, provider: str, is_all_on: bool =
         return 403, "issuer_not_permitted"
     if visitor.is_astray:
         return 403, "namespace_not_granted"
-    return _granted(route, visitor, visitor.claims, provider=provider)
+    return _granted(route, visitor, visitor.claims, provider=provider, opens=opens)
 
 
-def _granted(route: Route, visitor: Visitor, claims: Claims, *, provider: str) -> Outcome:
+def _granted(
+    route: Route,
+    visitor: Visitor,
+    claims: Claims,
+    *,
+    provider: str,
+    opens: Collection[str] | None,
+) -> Outcome:
     policy = ROUTES[route]
     if policy.is_for_instance:
         return FINE if claims.use == "instance" else (403, "instance_only")
@@ -94,7 +109,8 @@ def _granted(route: Route, visitor: Visitor, claims: Claims, *, provider: str) -
     is_entitled = is_there and provider in claims.providers
     if policy.unit_primitive is None:
         # Nothing is called here; a model that is not for them is not there for them.
-        return FINE if is_entitled or "{ref}" not in route[1] else (404, "model_not_found")
+        is_listed = is_entitled and (opens is None or not claims.scopes.isdisjoint(opens))
+        return FINE if is_listed or "{ref}" not in route[1] else (404, "model_not_found")
     if claims.use == "instance" or _needed(policy, visitor) not in claims.scopes:
         return 403, "feature_not_granted"
     if not is_there:
