@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry
 
 import appliance.access_tokens.tables
 import appliance.accounts.tables
+import appliance.ai_actions.tables
 import appliance.audit.tables
 import appliance.explanations.tables
 import appliance.feature_flags.tables

@@ -33,7 +33,7 @@ def visible_project(session: Session, user: User, project_id: int, *, now: datet
     Raises:
         NotFoundError: no such project, or not for this user.
     """
-    return _checked(session, user, tables.project_row(session, project_id), now=now)
+    return _checked(session, user, tables.projects.project_row(session, project_id), now=now)
 
 
 def named_project(session: Session, user: User, reference: str, *, now: datetime) -> Project:
@@ -45,7 +45,7 @@ def named_project(session: Session, user: User, reference: str, *, now: datetime
     named = groups.parse_reference(reference)
     if isinstance(named, int):
         return visible_project(session, user, named, now=now)
-    return _checked(session, user, tables.project_row_at(session, named), now=now)
+    return _checked(session, user, tables.projects.project_row_at(session, named), now=now)
 
 
 def namespace_of(session: Session, project: Project) -> Namespace:
@@ -58,7 +58,7 @@ def list_projects(
 ) -> Slice[Project]:
     """A page of the projects that the user may know of, newest first."""
     own = own_groups(session, user, now=now)
-    return tables.project_page(session, page, wanted=wanted, own_groups=own)
+    return tables.projects.project_page(session, page, wanted=wanted, own_groups=own)
 
 
 def create_project(
@@ -83,7 +83,9 @@ def create_project(
     groups.check_level(access_level(session, caller_user, group, now=now), rules.MAKES)
     groups.check_visibility(new.visibility, above=group.visibility, below=())
     full_path = _free_path(session, new.path, group, besides=None)
-    project = tables.project_of(tables.add_project(session, new, full_path=full_path, now=now))
+    project = tables.projects.project_of(
+        tables.projects.add_project(session, new, full_path=full_path, now=now)
+    )
     details = {"full_path": project.full_path, "visibility": project.visibility}
     _announce(session, project, "created", user=caller_user, details=details, now=now)
     return project
@@ -111,7 +113,7 @@ def change_project(
     row = _row(session, project.id)
     if description.path is not None:
         row.full_path = _free_path(session, description.path, group, besides=project.id)
-        row.full_path_key = tables.fold(row.full_path)
+        row.full_path_key = tables.projects.fold(row.full_path)
     fields = ("name", "path", "description", "visibility", "duo_features_enabled")
     changed = {
         field: getattr(description, field)
@@ -122,7 +124,7 @@ def change_project(
         setattr(row, field, value)
     row.updated_at = now
     session.flush()
-    after = tables.project_of(row)
+    after = tables.projects.project_of(row)
     _announce(session, after, "changed", user=caller_user, details=changed, now=now)
     return after
 
@@ -147,27 +149,27 @@ def follow_group(session: Session, before: Namespace, after: Namespace) -> None:
         InvalidFieldsError: the group would be seen by fewer than one of its projects.
         ProjectTakenError: a project is where the group would be.
     """
-    below = tables.visibilities(session, after)
+    below = tables.projects.visibilities(session, after)
     groups.check_visibility(after.visibility, above=None, below=below)
     if after.full_path != before.full_path:
-        if tables.project_row_at(session, after.full_path) is not None:
+        if tables.projects.project_row_at(session, after.full_path) is not None:
             raise ProjectTakenError
-        tables.move(session, before=before.full_path, after=after.full_path)
+        tables.projects.move(session, before=before.full_path, after=after.full_path)
 
 
-def _row(session: Session, project_id: int) -> tables.ProjectRow:
-    row = tables.project_row(session, project_id)
+def _row(session: Session, project_id: int) -> tables.projects.ProjectRow:
+    row = tables.projects.project_row(session, project_id)
     if row is None:
         raise NotFoundError(what="Project")
     return row
 
 
 def _checked(
-    session: Session, user: User, row: tables.ProjectRow | None, *, now: datetime
+    session: Session, user: User, row: tables.projects.ProjectRow | None, *, now: datetime
 ) -> Project:
     if row is None:
         raise NotFoundError(what="Project")
-    project = tables.project_of(row)
+    project = tables.projects.project_of(row)
     level = access_level(session, user, namespace_of(session, project), now=now)
     if not groups.is_visible(project.visibility, level):
         raise NotFoundError(what="Project")
@@ -184,7 +186,7 @@ def _group_with(
 
 def _free_path(session: Session, path: str, group: Namespace, *, besides: int | None) -> str:
     full_path = groups.full_path(path, parent=group)
-    known = tables.project_row_at(session, full_path)
+    known = tables.projects.project_row_at(session, full_path)
     is_taken = known is not None and known.id != besides
     if is_taken or find_namespace(session, full_path) is not None:
         raise ProjectTakenError

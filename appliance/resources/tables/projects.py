@@ -1,4 +1,4 @@
-"""The rows of what an action reads."""
+"""The rows of projects."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
