@@ -1,4 +1,4 @@
-"""`casemate settings`: where the parts are reached, as the instance keeps it."""
+"""`casemate settings`: where the parts are reached, and the limits, as the instance keeps it."""
 
 import json
 from collections.abc import Mapping
@@ -13,12 +13,15 @@ app = typer.Typer(no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for scripts.")]
 PATH = "/api/v4/ai/settings"
 SECONDS = "ai_gateway_timeout_seconds"
+RATE_LIMIT = "ai_action_api_rate_limit"
 ABOUT = {
     "instance_public_url": "the instance as clients reach it; tokens name it as their issuer",
     "gateway_public_url": "the gateway as clients reach it",
     "ai_gateway_url": "the gateway as the instance reaches it",
     SECONDS: "how long the gateway may say nothing",
+    RATE_LIMIT: "AI requests of a user within 8 hours; 0 is no limit",
 }
+OF_NUMBERS = (SECONDS, RATE_LIMIT)
 NAMES = ", ".join(ABOUT)
 Name = Annotated[str, typer.Argument(help=f"One of {NAMES}.")]
 
@@ -34,13 +37,13 @@ def show(*, as_json: AsJson = False) -> None:
 @app.command(name="set")
 def set_one(
     name: Name,
-    value: Annotated[str, typer.Argument(help="A URL, or a number of seconds.")],
+    value: Annotated[str, typer.Argument(help="A URL, or a number.")],
     *,
     as_json: AsJson = False,
 ) -> None:
     """Change a setting; a registered gateway must answer at a new ai_gateway_url."""
     _check(name)
-    wanted: str | int = int(value) if name == SECONDS and value.isdecimal() else value
+    wanted: str | int = int(value) if name in OF_NUMBERS and value.isdecimal() else value
     with here() as asked:
         found = asked.ask("PUT", PATH, {name: wanted})
     _tell(found, as_json=as_json)

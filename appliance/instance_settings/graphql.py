@@ -11,12 +11,13 @@ from appliance.fields.resolving import Info, field, mutation
 from appliance.instance_settings.rules import InstanceSettings
 
 
-@strawberry.type(description="Where the parts of Duo are reached")
+@strawberry.type(description="Where the parts of Duo are reached, and how often users may ask")
 class DuoSettings:
     """Settings; `updated_at` is None for as long as nothing was set here."""
 
     ai_gateway_url: str | None
     ai_gateway_timeout_seconds: int | None
+    ai_action_api_rate_limit: int
     gateway_public_url: str
     instance_public_url: str
     updated_at: datetime | None
@@ -28,6 +29,7 @@ class DuoSettingsUpdateInput:
 
     ai_gateway_url: str | None = strawberry.UNSET
     ai_gateway_timeout_seconds: int | None = strawberry.UNSET
+    ai_action_api_rate_limit: int | None = strawberry.UNSET
     gateway_public_url: str | None = strawberry.UNSET
     instance_public_url: str | None = strawberry.UNSET
     client_mutation_id: str | None = strawberry.UNSET
@@ -46,7 +48,7 @@ class DuoSettingsUpdatePayload:
 class SettingsQuery:
     """What can be asked about the settings."""
 
-    @field(description="Where the parts of Duo are reached", access=Access.ADMIN)
+    @field(description="Where the parts are reached, and the limits", access=Access.ADMIN)
     def duo_settings(self, info: Info) -> DuoSettings | None:
         """As they are now."""
         return _show(info.context.read(info.context.desk.read))
@@ -83,6 +85,7 @@ def _changes(wish: DuoSettingsUpdateInput) -> dict[str, Any]:
     named = {
         "ai_gateway_url": wish.ai_gateway_url,
         "ai_gateway_timeout_seconds": wish.ai_gateway_timeout_seconds,
+        "ai_action_api_rate_limit": wish.ai_action_api_rate_limit,
         "gateway_public_url": wish.gateway_public_url,
         "instance_public_url": wish.instance_public_url,
     }
@@ -94,6 +97,7 @@ def _show(settings: InstanceSettings) -> DuoSettings:
     return DuoSettings(
         ai_gateway_url=addresses.ai_gateway_url,
         ai_gateway_timeout_seconds=settings.ai_gateway_timeout_s,
+        ai_action_api_rate_limit=settings.limits.requests_per_8h,
         gateway_public_url=addresses.gateway_public_url,
         instance_public_url=addresses.instance_public_url,
         updated_at=settings.updated_at,

@@ -109,7 +109,7 @@ class Desk:
         """
         wanted = rules.checked_changes(changes)
         for name, value in wanted.items():
-            if name == "ai_gateway_timeout_seconds" or value is None:
+            if name in rules.NUMBERS or value is None:
                 continue
             # Resolving may take seconds, so it is done before a transaction.
             await anyio.to_thread.run_sync(self._check_address, name, value)
@@ -131,6 +131,7 @@ class SettingsBody(BaseModel):
     gateway_public_url: StrictStr | None = None
     ai_gateway_url: StrictStr | None = None
     ai_gateway_timeout_seconds: StrictInt | None = None
+    ai_action_api_rate_limit: StrictInt | None = None
 
 
 @get(PATH, opt={"access": Access.ADMIN})
@@ -158,6 +159,7 @@ def _show(settings: InstanceSettings) -> dict[str, Any]:
         "gateway_public_url": addresses.gateway_public_url,
         "ai_gateway_url": addresses.ai_gateway_url,
         "ai_gateway_timeout_seconds": settings.ai_gateway_timeout_s,
+        "ai_action_api_rate_limit": settings.limits.requests_per_8h,
         "set_here": sorted(settings.set_here),
         "updated_at": settings.updated_at.isoformat() if settings.updated_at else None,
     }

@@ -12,12 +12,46 @@ from gateway.contract.claims import LEEWAY_S, LONGEST_LIFE_S
 from gateway.contract.egress import EgressPolicy, EgressRefusedError
 
 Name = Literal[
-    "instance_public_url", "gateway_public_url", "ai_gateway_url", "ai_gateway_timeout_seconds"
+    "instance_public_url",
+    "gateway_public_url",
+    "ai_gateway_url",
+    "ai_gateway_timeout_seconds",
+    "ai_action_api_rate_limit",
 ]
 NAMES: tuple[Name, ...] = get_args(Name)
 # What the real instance takes.
 DEFAULT_TIMEOUT_S = 60
 TIMEOUTS_S = range(60, 601)
+# The real instance's, for each user; the most is about what one user could ask in a second.
+DEFAULT_REQUESTS_PER_8H = 160
+REQUESTS_PER_8H = range(1_000_001)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """What a setting that is no address may be; `counted` is what it is a number of."""
+
+    allowed: range
+    counted: str
+
+    def problem_of(self, value: str | int) -> str | None:
+        """What is wrong with a value; None: nothing."""
+        text = str(value)
+        is_short = len(text) <= len(str(self.allowed[-1]))
+        if text.isascii() and text.isdecimal() and is_short and int(text) in self.allowed:
+            return None
+        return (
+            f"must be a whole number of {self.counted} from {self.allowed[0]} to {self.allowed[-1]}"
+        )
+
+
+# Every other setting is an address.
+NUMBERS: Mapping[str, Number] = {
+    "ai_gateway_timeout_seconds": Number(allowed=TIMEOUTS_S, counted="seconds"),
+    "ai_action_api_rate_limit": Number(
+        allowed=REQUESTS_PER_8H, counted="requests of a user within 8 hours, 0 for no limit,"
+    ),
+}
 
 # Tokens that name a former issuer are gone once so much time has passed.
 FORMER_ISSUER_LASTS = timedelta(seconds=LONGEST_LIFE_S + LEEWAY_S)
@@ -39,6 +73,13 @@ class Addresses:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How often a user may ask; `requests_per_8h` counts AI actions, and 0 is no limit."""
+
+    requests_per_8h: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
     """A setting that was changed here."""
 
@@ -56,6 +97,7 @@ class InstanceSettings:
 
     addresses: Addresses
     ai_gateway_timeout_s: int
+    limits: Limits
     set_here: frozenset[Name]
     updated_at: datetime | None
 
@@ -79,8 +121,17 @@ def effective(told: Addresses, stored: Iterable[Stored]) -> InstanceSettings:
             ai_gateway_url=values.get("ai_gateway_url", told.ai_gateway_url),
         ),
         ai_gateway_timeout_s=int(values.get("ai_gateway_timeout_seconds", DEFAULT_TIMEOUT_S)),
+        limits=limits(here.values()),
         set_here=frozenset(name for name in NAMES if name in here),
         updated_at=max((each.changed_at for each in here.values()), default=None),
+    )
+
+
+def limits(stored: Iterable[Stored]) -> Limits:
+    """The limits that were set here, and for the rest those of the real instance."""
+    values = {each.name: each.value for each in stored}
+    return Limits(
+        requests_per_8h=int(values.get("ai_action_api_rate_limit", DEFAULT_REQUESTS_PER_8H))
     )
 
 
@@ -118,23 +169,13 @@ def _problem(name: str, value: str | int | None) -> str | None:
         return f"is no setting; there are {', '.join(NAMES)}"
     if value is None:
         return None
-    if name == "ai_gateway_timeout_seconds":
-        return _problem_of_timeout(value)
+    if (number := NUMBERS.get(name)) is not None:
+        return number.problem_of(value)
     try:
         parse_endpoint(str(value))
     except EndpointRefusedError as refusal:
         return f"cannot be used: {refusal.reason}".replace("The endpoint", "it")
     return None
-
-
-def _problem_of_timeout(value: str | int) -> str | None:
-    text = str(value)
-    if text.isascii() and text.isdecimal() and len(text) <= len(str(TIMEOUTS_S[-1])):
-        return None if int(text) in TIMEOUTS_S else _TIMEOUT_RANGE
-    return _TIMEOUT_RANGE
-
-
-_TIMEOUT_RANGE = f"must be a whole number of seconds from {TIMEOUTS_S[0]} to {TIMEOUTS_S[-1]}"
 
 
 def check_address(

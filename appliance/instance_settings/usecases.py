@@ -6,7 +6,7 @@ from datetime import datetime
 from appliance.audit.rules import Actor, Target
 from appliance.audit.usecases import record
 from appliance.instance_settings import rules, tables
-from appliance.instance_settings.rules import Addresses, InstanceSettings, Name
+from appliance.instance_settings.rules import Addresses, InstanceSettings, Limits, Name
 from appliance.storage.engine import Session
 from appliance.storage.outbox import publish
 
@@ -21,6 +21,11 @@ def addresses(session: Session, told: Addresses) -> Addresses:
 def settings_now(session: Session, told: Addresses) -> InstanceSettings:
     """All settings as they are now."""
     return rules.effective(told, tables.read(session).settings)
+
+
+def limits_of(session: Session) -> Limits:
+    """How often users may ask now."""
+    return rules.limits(tables.read(session).settings)
 
 
 def accepted_issuers(session: Session, told: Addresses, *, now: datetime) -> tuple[str, ...]:

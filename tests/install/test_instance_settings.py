@@ -17,6 +17,7 @@ FOUND: dict[str, Any] = {
     "gateway_public_url": "http://g",
     "ai_gateway_url": "http://a",
     "ai_gateway_timeout_seconds": 60,
+    "ai_action_api_rate_limit": 160,
     "set_here": ["ai_gateway_url"],
     "updated_at": None,
 }
@@ -44,6 +45,7 @@ def test_what_was_set_here_is_marked(casemate: Run) -> None:
         (("set", "ai_gateway_url", "http://b"), {"ai_gateway_url": "http://b"}),
         (("set", "ai_gateway_timeout_seconds", "90"), {"ai_gateway_timeout_seconds": 90}),
         (("set", "ai_gateway_timeout_seconds", "x"), {"ai_gateway_timeout_seconds": "x"}),
+        (("set", "ai_action_api_rate_limit", "0"), {"ai_action_api_rate_limit": 0}),
         (("reset", "ai_gateway_url"), {"ai_gateway_url": None}),
     ],
 )

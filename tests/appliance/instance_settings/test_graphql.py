@@ -1,7 +1,9 @@
 from tests.fakes.gateway import FakeGateway, running_apart
 from tests.graphql_asker import Asker
 
-FIELDS = "aiGatewayUrl aiGatewayTimeoutSeconds gatewayPublicUrl instancePublicUrl"
+FIELDS = (
+    "aiGatewayUrl aiGatewayTimeoutSeconds aiActionApiRateLimit gatewayPublicUrl instancePublicUrl"
+)
 QUERY = f"{{ duoSettings {{ {FIELDS} updatedAt }} }}"
 UPDATE = f"""mutation($input: DuoSettingsUpdateInput!) {{
   duoSettingsUpdate(input: $input) {{
@@ -11,6 +13,7 @@ UPDATE = f"""mutation($input: DuoSettingsUpdateInput!) {{
 AT_FIRST = {
     "aiGatewayUrl": "http://127.0.0.1:5052",
     "aiGatewayTimeoutSeconds": 60,
+    "aiActionApiRateLimit": 160,
     "gatewayPublicUrl": "http://127.0.0.1:5052",
     "instancePublicUrl": "http://127.0.0.1:8080",
 }
@@ -21,12 +24,14 @@ async def test_settings_are_asked_for(asker: Asker) -> None:
 
 
 async def test_settings_are_changed_and_taken_back(asker: Asker) -> None:
-    wish = {"aiGatewayTimeoutSeconds": 90, "clientMutationId": "c"}
+    wish = {"aiGatewayTimeoutSeconds": 90, "aiActionApiRateLimit": 0, "clientMutationId": "c"}
+    changed = {"aiGatewayTimeoutSeconds": 90, "aiActionApiRateLimit": 0}
     found = (await asker.data(UPDATE, input=wish))["duoSettingsUpdate"]
-    assert found["duoSettings"] == {**AT_FIRST, "aiGatewayTimeoutSeconds": 90}
+    assert found["duoSettings"] == {**AT_FIRST, **changed}
     assert (found["errors"], found["clientMutationId"]) == ([], "c")
     assert (await asker.data(QUERY))["duoSettings"]["updatedAt"] is not None
-    found = (await asker.data(UPDATE, input={"aiGatewayTimeoutSeconds": None}))["duoSettingsUpdate"]
+    wish = dict.fromkeys(changed)
+    found = (await asker.data(UPDATE, input=wish))["duoSettingsUpdate"]
     assert (found["duoSettings"], found["errors"]) == (AT_FIRST, [])
 
 

@@ -34,6 +34,7 @@ async def test_the_environment_holds_at_first(server: Server) -> None:
         "gateway_public_url": "http://127.0.0.1:5052",
         "ai_gateway_url": "http://127.0.0.1:5052",
         "ai_gateway_timeout_seconds": 60,
+        "ai_action_api_rate_limit": 160,
         "set_here": [],
         "updated_at": None,
     }

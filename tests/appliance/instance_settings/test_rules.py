@@ -56,11 +56,13 @@ def test_a_former_issuer_is_accepted_until_its_last_token_has_ended() -> None:
 def test_changes_are_brought_into_their_stored_form() -> None:
     changes: dict[str, str | int | None] = {
         "ai_gateway_timeout_seconds": 600,
+        "ai_action_api_rate_limit": 0,
         "gateway_public_url": "https://ai.example.org/gateway/",
         "ai_gateway_url": None,
     }
     assert rules.checked_changes(changes) == {
         "ai_gateway_timeout_seconds": "600",
+        "ai_action_api_rate_limit": "0",
         "gateway_public_url": "https://ai.example.org/gateway",
         "ai_gateway_url": None,
     }
@@ -76,6 +78,9 @@ def test_changes_are_brought_into_their_stored_form() -> None:
         ("ai_gateway_timeout_seconds", "٦٠"),
         ("ai_gateway_timeout_seconds", -60),
         ("ai_gateway_timeout_seconds", "9" * 5000),
+        ("ai_action_api_rate_limit", -1),
+        ("ai_action_api_rate_limit", 1_000_001),
+        ("ai_action_api_rate_limit", "many"),
         ("ai_gateway_url", "ftp://g"),
         ("ai_gateway_url", "http://"),
         ("ai_gateway_url", "http://u:p@g"),

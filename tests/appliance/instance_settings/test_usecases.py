@@ -49,6 +49,12 @@ def test_a_setting_is_set_and_taken_back(db: Db, clock: SetClock) -> None:
     assert db.read_blocking(lambda session: usecases.addresses(session, TOLD)) == TOLD
 
 
+def test_the_limit_of_users_is_the_real_instances_until_it_is_set(db: Db, clock: SetClock) -> None:
+    assert db.read_blocking(usecases.limits_of).requests_per_8h == 160
+    _set(db, clock, ai_action_api_rate_limit="0")
+    assert db.read_blocking(usecases.limits_of).requests_per_8h == 0
+
+
 def test_a_change_is_audited_and_told_once(db: Db, clock: SetClock) -> None:
     _set(db, clock, gateway_public_url="http://x")
     told = db.read_blocking(last_sequence)
