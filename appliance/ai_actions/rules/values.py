@@ -61,6 +61,15 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """Where an accepted wish belongs: the group that it counts for, its project, its thread."""
+
+    namespace_id: int | None = None
+    project_id: int | None = None
+    thread_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """A wish that was accepted; `uid` is its name outside, `attempt` counts its runs from 1.
 
@@ -97,6 +106,15 @@ class Answer:
     errors: Sequence[str] = ()
     extras: Mapping[str, Any] = field(default_factory=dict)
     is_silent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A request with its answer."""
+
+    request: Request
+    answer: Answer
+    ended_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
