@@ -73,6 +73,15 @@ class Settings(BaseSettings):
     models_sync_interval: timedelta = Field(
         default=timedelta(minutes=10), ge=timedelta(seconds=1), le=timedelta(days=7)
     )
+    # How many AI requests run at once in this process, in all and of one user, and how long one may
+    # take from the moment in which it is accepted; editors wait for ten minutes.
+    ai_workers: int = Field(default=8, ge=1, le=256)
+    ai_workers_per_user: int = Field(default=4, ge=1, le=256)
+    ai_answer_timeout: timedelta = Field(
+        default=timedelta(minutes=10), ge=timedelta(seconds=1), le=timedelta(hours=1)
+    )
+    # For debugging: the mutation that asks returns when the answer is there.
+    ai_actions_inline: bool = False
     # Sums by day, and single events; both end by themselves.
     usage_retention_days: int = Field(default=400, ge=1, le=36_500)
     usage_events_days: int = Field(default=90, ge=1, le=36_500)
