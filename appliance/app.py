@@ -40,6 +40,7 @@ from appliance.access_tokens.usecases import Minter
 from appliance.accounts import rest as accounts
 from appliance.accounts.rest import note_refusal, provide_caller, require_access
 from appliance.accounts.rules import Access
+from appliance.ai_actions.usecases import Deliveries
 from appliance.answers import ANSWERS
 from appliance.audit import rest as audit
 from appliance.certificates import outgoing_trust
@@ -65,7 +66,7 @@ from appliance.instance_settings import usecases as instance_settings
 from appliance.instance_settings.rest import Desk, GatewayCheck
 from appliance.instance_settings.rules import Addresses
 from appliance.instance_settings.rules import check_address as check_public_address
-from appliance.joints import FROM_ABOVE, held_kids, model_tools
+from appliance.joints import FROM_ABOVE, action_tools, held_kids, model_tools
 from appliance.licensing import jobs as licensing_jobs
 from appliance.licensing import rest as licensing
 from appliance.licensing.usecases import note_time
@@ -203,8 +204,11 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         "clock": clock,
         "registry": registry,
         "streams": streams,
+        "deliveries": Deliveries(),
+        "trusted_proxies": settings.proxies,
     }
     values["model_tools"] = model_tools(values)
+    values["action_tools"] = action_tools(values)
     timed = (*_jobs(settings, instance.sealer), *model_jobs.jobs_of_offers(values["model_sync"]))
     jobs = TimedJobs(instance.db, timed, clock=clock)
     app = Litestar(

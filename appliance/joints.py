@@ -5,8 +5,9 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
+from appliance.ai_actions.rules import Message, Request
 from appliance.audit.rules import Actor
-from appliance.fields.resolving import ModelTools
+from appliance.fields.resolving import ActionTools, ModelTools
 from appliance.gateway_feed.usecases import kids_held, state_of_model, states_of_models
 from appliance.licensing.usecases import list_purchases
 from appliance.model_selection.usecases import watch
@@ -42,6 +43,21 @@ def model_tools(values: Mapping[str, Any]) -> ModelTools:
         read_states=lambda session, refs, now: states_of_models(session, refs, now=now),
         project_namespace=values["project_namespace"],
     )
+
+
+def action_tools(values: Mapping[str, Any]) -> ActionTools:
+    """What GraphQL does with AI actions, of what is handed to everybody."""
+    deliveries = values["deliveries"]
+
+    async def start(request: Request, question: Message | None) -> None:
+        if question is not None:
+            deliveries.deliver(request, question)
+        await values["workers"].begin(request.uid)
+
+    async def cancel(uid: str) -> None:
+        await values["workers"].cancel(uid)
+
+    return ActionTools(deliveries=deliveries, start=start, cancel=cancel)
 
 
 FROM_ABOVE: dict[str, Any] = {

@@ -47,8 +47,8 @@ class Access(StrEnum):
 
     PUBLIC, GATEWAY and TOKEN routes ask for no personal access token: a GATEWAY route checks the
     gateway's own assertion, a TOKEN route an access token that was minted. SELF: any good personal
-    token. AI: those that may ask for access tokens. API: tokens of the API, reading ones only for
-    reading. ADMIN: the same, of an admin.
+    token. API: tokens of the API, reading ones only for reading. AI: these, and those for AI
+    features alone. ADMIN: as API, of an admin.
     """
 
     PUBLIC = "public"
@@ -171,7 +171,8 @@ def check_access(caller: Caller, access: Access, *, is_read: bool) -> None:
         case Access.PUBLIC | Access.GATEWAY | Access.TOKEN | Access.SELF:
             return
         case Access.AI:
-            if not scopes & {Scope.API, Scope.AI_FEATURES}:
+            may_read = is_read and Scope.READ_API in scopes
+            if not may_read and not scopes & {Scope.API, Scope.AI_FEATURES}:
                 raise InsufficientScopeError
         case Access.API | Access.ADMIN:
             if Scope.API not in scopes and not (is_read and Scope.READ_API in scopes):

@@ -53,8 +53,23 @@ class ModelTools:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ActionTools:
+    """What is done with AI actions on the event loop, in rooms above this one.
+
+    `deliveries` is where answers are waited for. `start` takes a request that was accepted, and
+    what its user said in it, or None; `cancel` the name of one that nobody waits for any more.
+    """
+
+    deliveries: Any
+    start: Callable[[Any, Any], Coroutine[Any, Any, None]]
+    cancel: Callable[[str], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """One operation, resolved in a worker thread.
+    """One operation, resolved in a worker thread; a subscription's on the event loop.
+
+    `client_ip` is who asked, as the gateway's allow-lists look at it.
 
     `session` is the one that all of a query reads in, so that its parts fit each other; None in
     a mutation, each field of which is a transaction of its own.
@@ -66,6 +81,8 @@ class Context:
     read_state: ReadState
     desk: SettingsDesk
     models: ModelTools
+    actions: ActionTools
+    client_ip: str
     db: Db
     session: Session | None
 
@@ -101,7 +118,7 @@ class Needs(FieldExtension):
         Raises:
             InsufficientScopeError, AdminNeededError: see `check_access`.
         """
-        is_read = info.operation.operation is OperationType.QUERY
+        is_read = info.operation.operation is not OperationType.MUTATION
         check_access(info.context.caller, self.access, is_read=is_read)
         return next_(source, info, **arguments)
 
@@ -117,4 +134,10 @@ def field(*, description: str, access: Access | None = None) -> Callable[[Resolv
 def mutation(*, description: str, access: Access) -> Callable[[Resolver], Resolver]:
     """Makes a method a field of the mutation."""
     made = strawberry.mutation(description=description, extensions=[Needs(access)])
+    return cast("Callable[[Resolver], Resolver]", made)
+
+
+def subscription(*, description: str, access: Access) -> Callable[[Resolver], Resolver]:
+    """Makes a method a field of the subscription."""
+    made = strawberry.subscription(description=description, extensions=[Needs(access)])
     return cast("Callable[[Resolver], Resolver]", made)

@@ -1,18 +1,22 @@
 """Where a request goes at the gateway, and what of it and of its answer is handed on."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from appliance.errors import InvalidFieldsError
 from gateway.contract import headers
+from gateway.contract.addresses import Network
 from gateway.contract.codes import Code
 from gateway.contract.compact import CompactToken
+from gateway.contract.peers import client_address
 from gateway.contract.probing import GATEWAY, Finding
 
 Header = tuple[bytes, bytes]
+FORWARDED_FOR = b"x-forwarded-for"
 
 # The member of OpenAI's API that says which question it is.
 _PATHS = {"messages": "/v1/chat/completions", "prompt": "/v1/completions"}
@@ -101,6 +105,12 @@ def handed_back(answered: Mapping[str, str]) -> list[Header]:
         for name, value in answered.items()
         if name.lower() in _HANDED_BACK
     ]
+
+
+def address_of_client(scope: Mapping[str, Any], trusted_proxies: Sequence[Network]) -> str:
+    """Who sent a request or opened a socket, whose ASGI scope it is."""
+    peer = scope["client"][0] if scope.get("client") else ""
+    return client_address(peer, joined(FORWARDED_FOR, scope["headers"]), trusted_proxies)
 
 
 def joined(name: bytes, request_headers: Iterable[tuple[bytes, bytes]]) -> str:

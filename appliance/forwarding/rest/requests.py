@@ -24,11 +24,9 @@ from appliance.outbound import Outbound
 from appliance.storage.engine import Db
 from gateway.contract import headers
 from gateway.contract.addresses import Network
-from gateway.contract.peers import client_address
 
 Clock = Callable[[], datetime]
 PATH = "/api/v4/ai/requests"
-FORWARDED_FOR = b"x-forwarded-for"
 
 _log = structlog.get_logger()
 
@@ -115,7 +113,9 @@ def _handler(*, max_body_bytes: int, trusted_proxies: Sequence[Network]) -> HTTP
         if not request.headers.get("content-type", "").lower().startswith("application/json"):
             raise HTTPException(status_code=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         incoming = Incoming(
-            token=token, client_ip=_client_ip(request.scope, trusted_proxies), jti=uuid4()
+            token=token,
+            client_ip=rules.address_of_client(request.scope, trusted_proxies),
+            jti=uuid4(),
         )
         onward = await db.read(
             lambda session: usecases.prepare(
@@ -131,11 +131,6 @@ def _handler(*, max_body_bytes: int, trusted_proxies: Sequence[Network]) -> HTTP
         return Relayed(outbound, onward, path=rules.path_of(body), body=body, sent=sent)
 
     return forward
-
-
-def _client_ip(scope: Any, trusted_proxies: Sequence[Network]) -> str:
-    peer = scope["client"][0] if scope.get("client") else ""
-    return client_address(peer, rules.joined(FORWARDED_FOR, scope["headers"]), trusted_proxies)
 
 
 def handlers(

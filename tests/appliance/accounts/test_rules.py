@@ -126,6 +126,7 @@ API, READ, AI = Scope.API, Scope.READ_API, Scope.AI_FEATURES
         (READ, Access.SELF, True),
         (API, Access.AI, False),
         (AI, Access.AI, False),
+        (READ, Access.AI, True),
         (API, Access.API, False),
         (READ, Access.API, True),
     ],
@@ -139,7 +140,6 @@ def test_a_scope_opens_what_it_is_for(scope: Scope, access: Access, is_read: boo
     ("scope", "access", "is_read"),
     [
         (READ, Access.AI, False),
-        (READ, Access.AI, True),
         (READ, Access.API, False),
         (AI, Access.API, True),
         (AI, Access.API, False),

@@ -6,7 +6,15 @@ import strawberry
 from sqlmodel import select
 
 from appliance.accounts.rules import Access, Scope
-from appliance.fields.resolving import Context, Info, ModelTools, SettingsDesk, field, mutation
+from appliance.fields.resolving import (
+    ActionTools,
+    Context,
+    Info,
+    ModelTools,
+    SettingsDesk,
+    field,
+    mutation,
+)
 from appliance.storage.engine import Db, Session
 from appliance.storage.outbox import OutboxRow, publish
 from tests.instance_builders import NOW, a_caller
@@ -38,6 +46,8 @@ def a_context(db: Db, *scopes: Scope, session: Session | None = None) -> Context
         read_state=lambda *_: None,
         desk=cast("SettingsDesk", None),
         models=cast("ModelTools", None),
+        actions=cast("ActionTools", None),
+        client_ip="127.0.0.1",
         db=db,
         session=session,
     )

@@ -4,7 +4,7 @@ from typing import Any, cast
 import anyio.to_thread
 import pytest
 
-from appliance.fields.resolving import Context, ModelTools, SettingsDesk
+from appliance.fields.resolving import ActionTools, Context, ModelTools, SettingsDesk
 from appliance.graphql.schema import build_schema
 from appliance.self_hosted_models.rules import Description, ProbeResult
 from appliance.self_hosted_models.usecases import find_model, served_models
@@ -263,6 +263,8 @@ async def test_a_check_shows_each_step_and_what_would_mend_it(db: Db) -> None:
         read_state=lambda *_: None,
         desk=cast("SettingsDesk", None),
         models=_tried(found, seen),
+        actions=cast("ActionTools", None),
+        client_ip="127.0.0.1",
         db=db,
         session=None,
     )
