@@ -59,3 +59,12 @@ class ThreadNotFoundError(NotFoundError):
 
     def __init__(self) -> None:
         super().__init__(what="Thread")
+
+
+class FeatureSwitchedOffError(NotFoundError):
+    """A feature flag is off for the user; for them the action is not there at all."""
+
+    code = "ai_feature_switched_off"
+
+    def __init__(self) -> None:
+        super().__init__(what="Feature")
