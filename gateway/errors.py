@@ -125,6 +125,38 @@ class InvalidRequestError(GatewayError):
     message = "The request body must be a JSON object."
 
 
+class ValidationFailedError(GatewayError):
+    """The body is JSON, but not what GitLab's surfaces take; the message says where."""
+
+    code = Code.VALIDATION_FAILED
+    message = "Validation error"
+
+
+class InvalidInputsError(ValidationFailedError):
+    """An input of a prompt is missing, of the wrong type, too long, or there is none of that name."""
+
+
+class PromptNotFoundError(GatewayError):
+    """There is no prompt of that name."""
+
+    code = Code.PROMPT_NOT_FOUND
+    message = "Prompt not found"
+
+
+class PromptVersionNotFoundError(GatewayError):
+    """The prompt has no version that satisfies the constraint; the message says which there are."""
+
+    code = Code.PROMPT_VERSION_NOT_FOUND
+    message = "No version of the prompt satisfies the constraint."
+
+
+class PromptTooLongError(GatewayError):
+    """What is asked does not fit the model, not even with everything cut that may be."""
+
+    code = Code.PROMPT_TOO_LONG
+    message = "The prompt is too long for the model, even when it is cut."
+
+
 class RequestTooLargeError(GatewayError):
     """The body is over the configured limit."""
 
@@ -167,8 +199,12 @@ class ModelUnavailableError(GatewayError):
 
 
 class RefusedByModelError(InvalidRequestError):
-    """The model's endpoint read the request and will not take it as it is."""
+    """The model's endpoint read the request and will not take it as it is.
 
+    `answered` is the status it refused with.
+    """
+
+    answered = 400
     message = "The model does not take this request."
 
 
@@ -180,10 +216,21 @@ class ModelBusyError(GatewayError):
 
 
 class UpstreamFailedError(GatewayError):
-    """The model's endpoint answered in a way that another try will not mend."""
+    """The model's endpoint answered in a way that another try will not mend.
 
+    `answered` is the status of that answer.
+    """
+
+    answered = 502
     code = Code.UPSTREAM_FAILED
     message = "The model's endpoint refused the gateway or failed; an administrator must look."
+
+
+class ModelFaultError(GatewayError):
+    """The model's server answered an error, as GitLab's surfaces say it: its status and phrase."""
+
+    code = Code.MODEL_FAULT
+    message = "The model's server answered an error."
 
 
 class GatewayTooOldError(GatewayError):

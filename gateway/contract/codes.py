@@ -7,6 +7,8 @@ class Code(StrEnum):
     """One reason for a refusal; a value never changes its meaning."""
 
     INVALID_REQUEST = "invalid_request"
+    PROMPT_VERSION_NOT_FOUND = "prompt_version_not_found"
+    PROMPT_TOO_LONG = "prompt_too_long"
     INVALID_TOKEN = "invalid_token"  # noqa: S105  # an error code, not a credential
     TOKEN_SUPERSEDED = "token_superseded"  # noqa: S105  # an error code, not a credential
     FEATURE_NOT_GRANTED = "feature_not_granted"
@@ -20,9 +22,12 @@ class Code(StrEnum):
     INSTANCE_ONLY = "instance_only"
     NOT_FOUND = "not_found"
     MODEL_NOT_FOUND = "model_not_found"
+    PROMPT_NOT_FOUND = "prompt_not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     REQUEST_TOO_LARGE = "request_too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    MODEL_FAULT = "model_fault"
+    VALIDATION_FAILED = "validation_failed"
     INTERNAL_ERROR = "internal_error"
     MODEL_BUSY = "model_busy"
     UPSTREAM_FAILED = "upstream_failed"
@@ -34,6 +39,8 @@ class Code(StrEnum):
 
 STATUS: dict[Code, int] = {
     Code.INVALID_REQUEST: 400,
+    Code.PROMPT_VERSION_NOT_FOUND: 400,
+    Code.PROMPT_TOO_LONG: 400,
     Code.INVALID_TOKEN: 401,
     Code.TOKEN_SUPERSEDED: 401,
     Code.FEATURE_NOT_GRANTED: 403,
@@ -47,9 +54,12 @@ STATUS: dict[Code, int] = {
     Code.INSTANCE_ONLY: 403,
     Code.NOT_FOUND: 404,
     Code.MODEL_NOT_FOUND: 404,
+    Code.PROMPT_NOT_FOUND: 404,
     Code.METHOD_NOT_ALLOWED: 405,
     Code.REQUEST_TOO_LARGE: 413,
     Code.UNSUPPORTED_MEDIA_TYPE: 415,
+    Code.MODEL_FAULT: 421,
+    Code.VALIDATION_FAILED: 422,
     Code.MODEL_BUSY: 429,
     Code.INTERNAL_ERROR: 500,
     Code.UPSTREAM_FAILED: 502,
