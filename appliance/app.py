@@ -56,6 +56,7 @@ from appliance.explanations import rest as explanations
 from appliance.feature_flags import rest as feature_flags
 from appliance.forwarding import rest as forwarding
 from appliance.forwarding.rest import GatewayProbe
+from appliance.forwarding.rules import address_of_client
 from appliance.gateway_feed import jobs as feed_jobs
 from appliance.gateway_feed import rest as gateway_feed
 from appliance.gateway_feed.rest import Streams
@@ -205,7 +206,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         "registry": registry,
         "streams": streams,
         "deliveries": Deliveries(),
-        "trusted_proxies": settings.proxies,
+        "client_ip_of": partial(address_of_client, trusted_proxies=settings.proxies),
     }
     values["model_tools"] = model_tools(values)
     values["action_tools"] = action_tools(values)

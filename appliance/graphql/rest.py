@@ -29,11 +29,9 @@ from appliance.audit.rules import Target
 from appliance.audit.usecases import is_refusal_known, record_refusal
 from appliance.errors import ApplianceError, ForbiddenError, NotFoundError
 from appliance.fields.resolving import ActionTools, Context, ModelTools, ReadState, SettingsDesk
-from appliance.forwarding.rules import address_of_client
 from appliance.graphql.limits import read_operation
 from appliance.graphql.schema import build_schema
 from appliance.storage.engine import DatabaseUnavailableError, Db
-from gateway.contract.addresses import Network
 
 Clock = Callable[[], datetime]
 PATH = "/api/graphql"
@@ -71,7 +69,7 @@ async def answer_operation(  # noqa: PLR0913  # each is handed in by its name
     desk: NamedDependency[SettingsDesk],
     model_tools: NamedDependency[ModelTools],
     action_tools: NamedDependency[ActionTools],
-    trusted_proxies: NamedDependency[Sequence[Network]],
+    client_ip_of: NamedDependency[Callable[[Any], str]],
     clock: NamedDependency[Clock],
     version: NamedDependency[str],
 ) -> dict[str, Any]:
@@ -91,7 +89,7 @@ async def answer_operation(  # noqa: PLR0913  # each is handed in by its name
         desk=desk,
         models=model_tools,
         actions=action_tools,
-        client_ip=address_of_client(request.scope, trusted_proxies),
+        client_ip=client_ip_of(request.scope),
         db=db,
         session=None,
     )
