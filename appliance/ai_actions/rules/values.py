@@ -73,7 +73,7 @@ class Placed:
 class Request:
     """A wish that was accepted; `uid` is its name outside, `attempt` counts its runs from 1.
 
-    `namespace_id` is the group whose grant, models and usage count; None: the user has none.
+    With `is_cancelled` its user wants no answer any more. `namespace_id` is the group whose grant, models and usage count; None: the user has none.
     """
 
     id: int
@@ -91,6 +91,7 @@ class Request:
     state: RequestState
     attempt: int
     created_at: datetime
+    is_cancelled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,6 +104,7 @@ def request_of(row: RequestRow) -> Request:
         state=cast("RequestState", row.state),
         attempt=row.attempt,
         created_at=row.created_at,
+        is_cancelled=row.is_cancelled,
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from appliance.ai_actions.rules import Address, Message, Request, addresses_of
@@ -69,6 +69,11 @@ class Deliveries:
         """How many subscriptions there are."""
         return sum(self._counts.values())
 
+    @property
+    def user_ids(self) -> tuple[int, ...]:
+        """The users who wait for something."""
+        return tuple(self._counts)
+
     @contextmanager
     def subscribe(self, address: Address) -> Iterator[Subscription]:
         """A subscription for as long as the block lasts; over at once for who has too many."""
@@ -90,11 +95,20 @@ class Deliveries:
 
     def deliver(self, request: Request, message: Message) -> int:
         """Hands a message of the request to who waits for it; how many those are."""
-        found = {
-            each
-            for address in addresses_of(request, message.role)
-            for each in self._by_address.get(address, ())
-        }
+        return self._hand_out(message, addresses_of(request, message.role))
+
+    def deliver_whole(self, request: Request, message: Message) -> int:
+        """Hands the whole answer out; of chat, which is kept, also to who names no subscription.
+
+        Each gets it once: the keys of the two are never the same.
+        """
+        found = self.deliver(request, message)
+        if request.thread_id is not None and request.client_subscription_id is not None:
+            found += self._hand_out(message, addresses_of(request, "USER"))
+        return found
+
+    def _hand_out(self, message: Message, addresses: Iterable[Address]) -> int:
+        found = {each for address in addresses for each in self._by_address.get(address, ())}
         for each in found:
             each.put(message)
         return len(found)

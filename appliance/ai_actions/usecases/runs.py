@@ -46,11 +46,14 @@ def give_back(session: Session, worker: str, attempts: Mapping[str, int]) -> Non
     tables.requests.give_back(session, worker, attempts)
 
 
-def end(session: Session, request: Request, worker: str, answer: Answer, *, now: datetime) -> bool:
-    """Ends a request with its answer; False: it is another worker's by now, or gone."""
+def end(
+    session: Session, request: Request, answer: Answer, *, worker: str, now: datetime
+) -> Ended | None:
+    """Ends a request with its answer; None: it is another worker's by now, or gone."""
     state: RequestState = "failed" if answer.code or answer.errors else "done"
     ending = Ended(request=request, answer=answer, ended_at=now)
-    return tables.requests.end(session, request, worker, ending=ending, state=state)
+    is_ours = tables.requests.end(session, request, worker, ending=ending, state=state)
+    return ending if is_ours else None
 
 
 def ended_elsewhere(
