@@ -133,7 +133,7 @@ class ValidationFailedError(GatewayError):
 
 
 class InvalidInputsError(ValidationFailedError):
-    """An input of a prompt is missing, of the wrong type, too long, or there is none of that name."""
+    """An input of a prompt is missing, of the wrong type or too long, or none has that name."""
 
 
 class PromptNotFoundError(GatewayError):

@@ -14,6 +14,7 @@ from gateway.edge.choosing import NOT_NAMED, Chooser
 from gateway.edge.exchange import Exchange
 from gateway.edge.gate import Gate
 from gateway.edge.metrics import Metrics
+from gateway.edge.passing import Passing
 from gateway.edge.relay import Call, Relay
 from gateway.errors import (
     GatewayError,
@@ -166,7 +167,8 @@ class OpenAISurface:
     async def _serve(self, exchange: Exchange) -> None:
         if exchange.path in _QUESTIONS:
             started = time.perf_counter()
-            await self._relay.run(exchange, await self._permit(exchange, started))
+            call, answerer = await self._permit(exchange, started)
+            await self._relay.run(exchange, call, answerer)
         else:
             await self._show_models(exchange)
 
@@ -197,7 +199,7 @@ class OpenAISurface:
             and self._gate.lets_in(claims, exchange, upstream)
         ]
 
-    async def _permit(self, exchange: Exchange, started: float) -> Call:
+    async def _permit(self, exchange: Exchange, started: float) -> tuple[Call, Passing]:
         if exchange.method != "POST":
             raise MethodNotAllowedError
         policy = ROUTES["POST", exchange.path]
@@ -211,17 +213,19 @@ class OpenAISurface:
         question = parse_question(exchange.path, body)
         upstream = self._gate.permit(claims, unit_primitive, question.model, exchange=exchange)
         question.members["model"] = msgspec.Raw(msgspec.json.encode(upstream.identifier))
-        return Call(
+        call = Call(
             route=exchange.path,
-            path=exchange.path.removeprefix(PREFIX),
-            body=msgspec.json.encode(question.members),
-            stream=question.stream,
-            wants_usage=question.wants_usage,
             feature=self._gate.feature_of(unit_primitive),
             unit_primitive=unit_primitive,
             started=started,
             upstream=upstream,
             claims=claims,
+        )
+        return call, Passing(
+            exchange.path.removeprefix(PREFIX),
+            msgspec.json.encode(question.members),
+            stream=question.stream,
+            wants_usage=question.wants_usage,
         )
 
 

@@ -1,11 +1,12 @@
-"""Carries one permitted call to its model and the answer back, and says how it went."""
+"""Has one permitted call answered by its model, in whatever form, and says how it went."""
 
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 import structlog
 
@@ -14,7 +15,7 @@ from gateway.contract.codes import Code
 from gateway.contract.events import EVENT_CATEGORY, EVENT_NAME, UsageEvent
 from gateway.contract.ulids import make_ulid
 from gateway.edge.account import Account
-from gateway.edge.exchange import Exchange, Header
+from gateway.edge.exchange import Exchange
 from gateway.edge.metrics import Metrics, Settled
 from gateway.edge.running import Running
 from gateway.errors import (
@@ -27,34 +28,22 @@ from gateway.issuer.spool.spool import Spool
 from gateway.upstream.connection import BrokenOffError, Connection
 from gateway.upstream.forward import Forwarder, Opened
 from gateway.upstream.models import Upstream
-from gateway.upstream.usage import ENDS, UsageTap, usage_of
+from gateway.upstream.usage import Usage
 
 # What proxies log for a client that left before the answer was whole.
 CLIENT_LEFT = 499
-
-_STREAM_HEADERS: tuple[Header, ...] = (
-    (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),
-)
-_EVENT_STREAM = b"text/event-stream"
-_JSON = b"application/json"
 
 log = structlog.get_logger()
 
 
 @dataclass(slots=True, kw_only=True)
 class Call:
-    """One model call as it will be forwarded.
+    """One permitted model call: who asks for what, and which model answers.
 
-    `route` is the path the client used, `path` the one below the endpoint's base URL. The engine
-    is always asked for usage; `wants_usage` says whether the client asked as well.
+    `route` is the row of the policy table. `started` is of `time.perf_counter`.
     """
 
     route: str
-    path: str
-    body: bytes
-    stream: bool
-    wants_usage: bool
     feature: str
     unit_primitive: str
     started: float
@@ -62,8 +51,55 @@ class Call:
     claims: Claims
 
 
+class Line:
+    """The way to the model of one call; a second question hangs up on the first."""
+
+    __slots__ = ("_forwarder", "_opened", "_upstream")
+
+    def __init__(self, forwarder: Forwarder, upstream: Upstream) -> None:
+        self._forwarder = forwarder
+        self._upstream = upstream
+        self._opened: Opened | None = None
+
+    async def ask(self, path: str, body: bytes) -> Connection:
+        """The answer to a question at `path`, below the endpoint's base URL; its body is unread.
+
+        Raises:
+            GatewayError: as `Forwarder.open`.
+        """
+        self.hang_up()
+        self._opened = await self._forwarder.open(self._upstream, path, body)
+        return self._opened[1]
+
+    def hang_up(self) -> None:
+        """Frees the model at once; nothing happens if it is not asked."""
+        if self._opened is not None:
+            self._forwarder.close(self._upstream, *self._opened)
+            self._opened = None
+
+
+class Answerer(Protocol):
+    """Asks the model of one call, and makes of what it says an answer to the exchange.
+
+    The account is settled before the last byte goes out; whatever else ends the answer, the relay
+    settles it.
+    """
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the engine has counted so far."""
+
+    async def answer(self, exchange: Exchange, line: Line, account: Account) -> None:
+        """Answers the exchange.
+
+        Raises:
+            GatewayError: the model cannot be reached, refuses or fails.
+            BrokenOffError: it breaks off.
+        """
+
+
 class Relay:
-    """Forwards calls; one for the whole gateway. `clock` gives seconds since the epoch."""
+    """Lets calls be answered; one for the whole gateway. `clock` gives seconds since the epoch."""
 
     def __init__(
         self,
@@ -82,56 +118,51 @@ class Relay:
         self._longest_answer_s = longest_answer.total_seconds()
         self._clock = clock
 
-    async def run(self, exchange: Exchange, call: Call) -> None:
-        """Answers the exchange with what the model says; a client that leaves cancels the model.
+    async def run(self, exchange: Exchange, call: Call, answerer: Answerer) -> None:
+        """Has the exchange answered, and counted; a client that leaves cancels the model.
 
         Raises:
             TokenSupersededError: the caller's rights were taken back, before or meanwhile.
             GatewayError: the model cannot be reached or breaks off; the caller ends the exchange.
         """
         running = self._running.enter(call.claims)
-        tap = UsageTap(strip=not call.wants_usage)
         event = _event(call, exchange, now=self._clock())
         account = Account(event, self._spool, started=call.started)
         try:
-            await self._carry(exchange, call, tap=tap, account=account)
+            await self._carry(exchange, call, answerer=answerer, account=account)
         except asyncio.CancelledError:
             if running.is_superseded and not exchange.is_gone:
                 running.task.uncancel()
-                account.settle("superseded", TokenSupersededError().status, tap.usage)
+                account.settle("superseded", TokenSupersededError().status, answerer.usage)
                 raise TokenSupersededError(reason="revoked while it was answered") from None
-            account.settle("aborted", CLIENT_LEFT, tap.usage)
+            account.settle("aborted", CLIENT_LEFT, answerer.usage)
             raise
         except GatewayError as error:
             is_refusal = isinstance(error, RefusedByModelError)
-            account.settle("refused_by_model" if is_refusal else "failed", error.status, tap.usage)
+            account.settle(
+                "refused_by_model" if is_refusal else "failed", error.status, answerer.usage
+            )
             raise
         finally:
             self._running.leave(running)
-            account.settle("failed", GatewayError().status, tap.usage)
+            account.settle("failed", GatewayError().status, answerer.usage)
             self._tell(call, account, request_id=exchange.request_id)
 
     async def _carry(
-        self, exchange: Exchange, call: Call, *, tap: UsageTap, account: Account
+        self, exchange: Exchange, call: Call, *, answerer: Answerer, account: Account
     ) -> None:
-        opened: Opened | None = None
+        line = Line(self._forwarder, call.upstream)
         exchange.watch_client()
         try:
             # One timer for the whole answer: one at every read would cost something at every chunk.
             async with asyncio.timeout(self._longest_answer_s):
-                opened = await self._forwarder.open(call.upstream, call.path, call.body)
-                _, answer = opened
-                if call.stream and _kind(answer) == _EVENT_STREAM:
-                    await _stream(exchange, answer, tap=tap, account=account)
-                else:
-                    await _whole(exchange, answer, account=account)
+                await answerer.answer(exchange, line, account)
         except (BrokenOffError, TimeoutError) as cause:
             reason = f"{call.upstream.ref} broke off: {type(cause).__name__}: {cause}"
             raise ModelUnavailableError(reason=reason) from cause
         finally:
             exchange.forget_client()
-            if opened is not None:
-                self._forwarder.close(call.upstream, *opened)
+            line.hang_up()
 
     def _tell(self, call: Call, account: Account, *, request_id: bytes) -> None:
         usage = account.usage
@@ -182,38 +213,6 @@ def _event(call: Call, exchange: Exchange, *, now: float) -> UsageEvent:
         namespace_id=claims.ns,
         root_namespace_id=claims.root_ns,
     )
-
-
-def _kind(answer: Connection) -> bytes:
-    return answer.content_type.partition(b";")[0].strip().lower()
-
-
-async def _whole(exchange: Exchange, answer: Connection, *, account: Account) -> None:
-    body = await answer.read()
-    exchange.forget_client()
-    # On disk before the client has it: what was answered is counted, whenever we are killed.
-    account.settle("answered", answer.status, usage_of(body))
-    await exchange.answer(answer.status, body, content_type=answer.content_type or _JSON)
-
-
-async def _stream(
-    exchange: Exchange, answer: Connection, *, tap: UsageTap, account: Account
-) -> None:
-    await exchange.start(answer.status, answer.content_type, _STREAM_HEADERS)
-
-    def hand_on(data: bytes) -> Awaitable[None] | None:
-        if not account.first_token_at:
-            account.first_token_at = time.perf_counter()
-        passed = tap.pass_on(data)
-        # A client that has read this far need not wait for the connection's end.
-        if passed.endswith(ENDS):
-            account.settle("answered", answer.status, tap.usage)
-        return exchange.push(passed) if passed else None
-
-    await answer.stream(hand_on)
-    exchange.forget_client()
-    account.settle("answered", answer.status, tap.usage)
-    await exchange.end(tap.finish())
 
 
 def is_worth_retrying(error: GatewayError) -> bool:
