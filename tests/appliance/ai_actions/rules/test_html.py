@@ -1,0 +1,158 @@
+"""What a page shows of a model's Markdown does nothing but be read."""
+
+import re
+import time
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from appliance.ai_actions.rules.codes import failed_answer
+from appliance.ai_actions.rules.html import MAX_CHARS, MAX_MARKS, safe_html
+
+TAGS = {"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code"}
+TAGS |= {"em", "strong", "s", "hr", "br", "table", "thead", "tbody", "tr", "th", "td", "a"}
+
+
+VALUES = {
+    "start": re.compile("[0-9]+"),
+    "class": re.compile("language-[A-Za-z0-9_+#-]+"),
+    "href": re.compile("/help/ai/error_codes#error-[amg][0-9]{4}"),
+}
+
+
+class Seen(HTMLParser):
+    """What a browser would find."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str | None]] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+
+
+def check(html: str) -> None:
+    assert "<!" not in html
+    assert "<?" not in html
+    seen = Seen(html)
+    assert set(seen.tags) <= TAGS, seen.tags
+    for tag, name, value in seen.attributes:
+        assert (tag, name) in {("ol", "start"), ("code", "class"), ("a", "href")}
+        assert VALUES[name].fullmatch(value or ""), value
+
+
+def test_what_people_write_is_shown() -> None:
+    html = safe_html("# A\n\n*b* **c** ~~d~~ `e`\n\n- f\n\n3. g\n\n> h\n\n```py\ni < 1\n```\n")
+    for part in (
+        "<h1>A</h1>",
+        "<em>b</em> <strong>c</strong> <s>d</s> <code>e</code>",
+        "<li>f</li>",
+        '<ol start="3">',
+        "<blockquote>",
+        '<pre><code class="language-py">i &lt; 1\n</code></pre>',
+    ):
+        assert part in html
+    check(html)
+
+
+def test_a_table_has_no_style() -> None:
+    html = safe_html("|a|b|\n|:-|-:|\n|1|2|\n")
+    assert "<td>1</td>" in html
+    check(html)
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "![a](http://evil.example/x.png)",
+    "![a](data:image/png;base64,AAAA)",
+    "[a](javascript:alert(1))",
+    "[a](/same/site)",
+    "[a](//evil.example)",
+    "<http://evil.example>",
+    "<mailto:a@evil.example>",
+    "[a][r]\n\n[r]: http://evil.example",
+    "![a][r]\n\n[r]: http://evil.example",
+    "```py onclick=alert(1)\nx\n```",
+    '```"><script>\nx\n```',
+    "~~~ <b>\nx\n~~~",
+    "<!-- --><style>*{}</style>",
+    "<svg/onload=alert(1)>",
+    "&lt;script&gt;",
+    "&#60;script&#62;alert(1)&#60;/script&#62;",
+    "<a href='javascript:x'>y</a>",
+    "`<script>`",
+    "# <iframe src=//evil.example>",
+    "- <object data=x>",
+    "|<b>|\n|-|\n|<img src=x>|",
+    "[A1001](/help/ai/error_codes#error-a1002)",
+    "[A1001](http://evil.example/help/ai/error_codes#error-a1001)",
+    '[A1001](/help/ai/error_codes#error-a1001" onclick="x)',
+    "![A1001](/help/ai/error_codes#error-a1001)",
+    "<\0script>",
+    "http://evil.example/ www.evil.example",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nothing_of_a_models_loads_links_or_runs(text: str) -> None:
+    check(safe_html(text))
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from([*HOSTILE, "\n", "\n\n", "> ", "- ", "|", "*", "`", "```", "  "]),
+            st.text(max_size=20),
+        ),
+        max_size=12,
+    )
+)
+@settings(deadline=None)
+def test_no_combination_does(parts: list[str]) -> None:
+    check(safe_html("".join(parts)))
+
+
+def test_our_own_link_to_an_error_is_one() -> None:
+    html = safe_html(failed_answer("A1001").content)
+    assert '<a href="/help/ai/error_codes#error-a1001">A1001</a>' in html
+    check(html)
+
+
+def test_what_is_too_long_is_shown_as_it_is_written() -> None:
+    html = safe_html("a" * MAX_CHARS + "<b>")
+    assert html.endswith("<pre>&lt;b&gt;</pre>\n")
+    check(html)
+
+
+def test_what_has_too_many_marks_is_shown_as_it_is_written() -> None:
+    html = safe_html("*a* " * MAX_MARKS)
+    assert html.startswith("<pre>*a*")
+    check(html)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ">" * 500 + "a\n" * 19_000,
+        ("> " * 20 + "a\n" * 100) * 100,
+        "*a**b" * 1_500,
+        "`a" * 7_000,
+        "[a](" * 3_000,
+        "\n".join(" " * depth + "- a" for depth in range(200)),
+        "* a\n  * b\n" * 4_000,
+        "a\n=\n" * 10_000,
+        "|a" * 3_000 + "\n" + "|-" * 3_000 + "\n" + "|a" * 1_000,
+    ],
+)
+def test_nothing_takes_long(text: str) -> None:
+    begun = time.process_time()
+    check(safe_html(text))
+    # A hundred times what an answer takes that is meant to be read, on a busy machine.
+    assert time.process_time() - begun < 10
