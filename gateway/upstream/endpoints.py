@@ -12,6 +12,7 @@ from gateway.issuer.feed.known_models import KnownModel
 from gateway.upstream.client import Client
 from gateway.upstream.connection import BrokenOffError
 from gateway.upstream.egress import EgressGuard
+from gateway.upstream.listed import read_list
 from gateway.upstream.models import Load, Replica, Upstream, open_upstream
 
 PROBE_TIMEOUT_S = 3.0
@@ -109,11 +110,12 @@ async def _probe(client: Client, replica: Replica) -> None:
         async with asyncio.timeout(PROBE_TIMEOUT_S):
             connection = await client.ask(replica.origin, replica.probe())
             try:
-                await connection.read()
+                body = await connection.read()
             finally:
                 client.take_back(replica.origin, connection)
         if connection.status in SUCCESS:
             state = "ready"
+            replica.listed = read_list(body)
     except (OSError, TimeoutError, BrokenOffError):
         pass
     replica.note(state)

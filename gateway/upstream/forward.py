@@ -110,12 +110,22 @@ async def _refusal(upstream: Upstream, answer: Connection) -> GatewayError:
     if answer.status == BUSY:
         return ModelBusyError(reason=reason)
     if answer.status in MISCONFIGURED or answer.status not in CALLERS_FAULT:
-        return UpstreamFailedError(reason=reason)
+        failure = UpstreamFailedError(reason=reason)
+        failure.answered = answer.status
+        return failure
+    said = await _refused(answer)
+    refusal = RefusedByModelError(
+        message=said.message[:MAX_REASON_CHARS] if said else None,
+        reason=reason,
+        param=said.param if said else None,
+    )
+    refusal.answered = answer.status
+    return refusal
+
+
+async def _refused(answer: Connection) -> _Refusal | None:
     try:
         body = await answer.read(limit_bytes=MAX_REFUSAL_BYTES)
-        said = msgspec.json.decode(body, type=_Refused).error
+        return msgspec.json.decode(body, type=_Refused).error
     except (BrokenOffError, msgspec.DecodeError):
-        return RefusedByModelError(reason=reason)
-    return RefusedByModelError(
-        message=said.message[:MAX_REASON_CHARS], reason=reason, param=said.param
-    )
+        return None

@@ -1,6 +1,6 @@
 """One model that can be forwarded to: its endpoints, which of them is next, what they are asked."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -10,6 +10,7 @@ from gateway.contract.addresses import Endpoint, EndpointRefusedError, Network, 
 from gateway.contract.feed import ModelState
 from gateway.issuer.feed.known_models import KnownModel
 from gateway.upstream.client import Origin
+from gateway.upstream.listed import ListedModel
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -25,7 +26,10 @@ class Load:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Replica:
-    """One endpoint of a model, with what each request to it repeats computed once."""
+    """One endpoint of a model, with what each request to it repeats computed once.
+
+    `listed` is what it said of its models when it was asked last.
+    """
 
     ref: str
     base_url: str
@@ -33,6 +37,7 @@ class Replica:
     origin: Origin
     state: ModelState = "unreachable"
     in_flight: int = 0
+    listed: Mapping[str, ListedModel] = field(default_factory=dict, repr=False)
     _heads: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def question(self, path: str, body: bytes) -> bytes:
@@ -69,7 +74,8 @@ class Upstream:
     """A model with its endpoints, at least one.
 
     Only clients in `allowed_networks` may use it; none: all. It is asked `max_in_flight` things at
-    once at most; 0: no limit.
+    once at most; 0: no limit. `family` is one of the catalogue's; None: nobody said. It takes
+    `context_tokens` of text, if that was said beforehand.
     """
 
     ref: str
@@ -80,12 +86,33 @@ class Upstream:
     load: Load
     allowed_networks: tuple[Network, ...] = ()
     max_in_flight: int = 0
+    family: str | None = None
+    context_tokens: int | None = None
     _turn: int = 0
 
     @property
     def state(self) -> ModelState:
         """Ready if any endpoint is."""
         return "ready" if any(each.state == "ready" for each in self.replicas) else "unreachable"
+
+    def window_tokens(self, otherwise: int) -> int:
+        """How much text it takes, the answer included: the least that anybody says, if one does.
+
+        A context of the definition is what somebody wrote down, what an endpoint says holds for it.
+        """
+        said = [self.context_tokens, *(each.window_tokens for each in self._entries())]
+        return min((each for each in said if each is not None), default=otherwise)
+
+    @property
+    def takes_cache_salt(self) -> bool:
+        """Whether its prefixes can be kept apart: of the engines known, others may refuse to."""
+        return any(each.takes_cache_salt for each in self._entries())
+
+    def _entries(self) -> Iterator[ListedModel]:
+        for replica in self.replicas:
+            entry = replica.listed.get(self.identifier)
+            if entry is not None:
+                yield entry
 
     def next_replica(self) -> Replica:
         """The endpoint for the next request."""
@@ -128,6 +155,8 @@ def open_upstream(model: KnownModel, *, load: Load, before: Upstream | None) -> 
         load=load,
         allowed_networks=model.allowed_networks,
         max_in_flight=model.max_in_flight,
+        family=model.family,
+        context_tokens=model.context_tokens,
     )
 
 
@@ -150,4 +179,5 @@ def _replica(model: KnownModel, endpoint: Endpoint, known: Replica | None) -> Re
         api_key=model.api_key,
         origin=Origin(endpoint.scheme, endpoint.host, endpoint.port),
         state=known.state if known else "unreachable",
+        listed=known.listed if known else {},
     )

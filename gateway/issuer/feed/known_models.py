@@ -22,7 +22,8 @@ class KnownModel:
     """A model with its API key opened; `is_understood` is False if it needs more.
 
     Only clients in `allowed_networks` may use it; none: all. It is asked `max_in_flight` things at
-    once at most; 0: no limit.
+    once at most; 0: no limit. `family` is one of the catalogue's; None: nobody said. It takes
+    `context_tokens` of text, if that is known beforehand.
     """
 
     ref: str
@@ -33,6 +34,8 @@ class KnownModel:
     is_understood: bool
     allowed_networks: tuple[Network, ...] = ()
     max_in_flight: int = 0
+    family: str | None = None
+    context_tokens: int | None = None
 
 
 def open_models(
@@ -79,4 +82,5 @@ def _open(model: FeedModel, identity: Identity, *, is_understood: bool) -> Known
         is_understood=is_understood,
         allowed_networks=networks,
         max_in_flight=model.max_in_flight,
+        family=model.family,
     )

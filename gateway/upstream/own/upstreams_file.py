@@ -165,6 +165,8 @@ class _Reading:
             is_understood=True,
             allowed_networks=tuple(parse_network(text) for text in upstream.allowed_cidrs),
             max_in_flight=upstream.max_in_flight,
+            family=model.family,
+            context_tokens=model.context_tokens,
         )
 
 
