@@ -1,1 +1,1 @@
-"""What an AI action reads: projects, and later what is in them."""
+"""What an AI action reads: projects, and what lies in them."""

@@ -118,7 +118,7 @@ def visible_page(
     query = select(NamespaceRow)
     if not user.is_admin:
         is_open = NamespaceRow.visibility != "private"
-        query = query.where(or_(is_open, _has_member(user.id, today)))
+        query = query.where(or_(is_open, _has_member(user.id, today, at_least=AccessLevel.GUEST)))
     query = query.where(*_wanted(user, wanted, today))
     rows = cut(session, query.order_by(*_ordered(wanted.order)), page)
     return Slice(items=[namespace_of(row) for row in rows.items], page=page, total=rows.total)
@@ -157,15 +157,15 @@ def _ordered(order: Order) -> Sequence[Any]:
     return [each.desc() for each in chosen] if order.is_descending else chosen
 
 
-def groups_with_member(session: Session, user_id: int, *, today: date) -> Collection[int]:
-    """The groups in which the user has a role, their own or one from above."""
-    query = select(NamespaceRow.id).where(_has_member(user_id, today))
+def groups_with_member(
+    session: Session, user_id: int, *, at_least: AccessLevel, today: date
+) -> Collection[int]:
+    """The groups in which the user has such a role, their own or one from above."""
+    query = select(NamespaceRow.id).where(_has_member(user_id, today, at_least=at_least))
     return [each for each in session.exec(query).all() if each is not None]
 
 
-def _has_member(
-    user_id: int, today: date, *, at_least: AccessLevel = AccessLevel.GUEST
-) -> ColumnElement[bool]:
+def _has_member(user_id: int, today: date, *, at_least: AccessLevel) -> ColumnElement[bool]:
     """Whether the user has such a role in a group, their own or one from above."""
     inside = literal("/").concat(cast_to(col(MemberRow.namespace_id), String)).concat("/")
     return exists(

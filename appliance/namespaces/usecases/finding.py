@@ -74,11 +74,13 @@ def tree_ids(session: Session, namespace: Namespace) -> Sequence[int]:
     return tables.tree_ids(session, namespace)
 
 
-def own_groups(session: Session, user: User, *, now: datetime) -> Collection[int] | None:
-    """The groups in which the user has a role; None for an admin, who has one in all."""
+def own_groups(
+    session: Session, user: User, *, at_least: AccessLevel = AccessLevel.GUEST, now: datetime
+) -> Collection[int] | None:
+    """The groups in which the user has such a role; None for an admin, who has one in all."""
     if user.is_admin:
         return None
-    return tables.groups_with_member(session, user.id, today=now.date())
+    return tables.groups_with_member(session, user.id, at_least=at_least, today=now.date())
 
 
 def full_names(session: Session, namespaces: Collection[Namespace]) -> Mapping[int, str]:

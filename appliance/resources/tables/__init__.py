@@ -1,7 +1,9 @@
 """The rows of what an action reads."""
 
 from appliance.resources.tables import (
+    draft_notes,
     issues,
+    items,
     jobs,
     merge_requests,
     notes,
@@ -9,4 +11,13 @@ from appliance.resources.tables import (
     vulnerabilities,
 )
 
-__all__ = ["issues", "jobs", "merge_requests", "notes", "projects", "vulnerabilities"]
+__all__ = [
+    "draft_notes",
+    "issues",
+    "items",
+    "jobs",
+    "merge_requests",
+    "notes",
+    "projects",
+    "vulnerabilities",
+]

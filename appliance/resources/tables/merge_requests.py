@@ -1,12 +1,15 @@
 """The rows of merge requests and what they change."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import JSON, Column, ForeignKey, Integer, UniqueConstraint
-from sqlmodel import Field
+from sqlalchemy import JSON, Column, ForeignKey, Integer, UniqueConstraint, delete
+from sqlmodel import Field, col, select
 
+from appliance.resources.rules import Diff, MergeRequest, MergeRequestState
 from appliance.resources.tables.rows import author_column, project_column
-from appliance.storage.engine import Row
+from appliance.storage.engine import Row, Session
 
 
 class MergeRequestRow(Row, table=True):
@@ -53,24 +56,58 @@ class DiffRow(Row, table=True):
     diff: str
 
 
-class DraftNoteRow(Row, table=True):
-    """A remark of a review that its author has not submitted yet."""
-
-    __tablename__ = "draft_notes"
-
-    id: int | None = Field(default=None, primary_key=True)
-    merge_request_id: int = Field(
-        sa_column=Column(
-            Integer,
-            ForeignKey("merge_requests.id", ondelete="CASCADE"),
-            nullable=False,
-            index=True,
-        )
+def merge_request_of(row: MergeRequestRow) -> MergeRequest:
+    """The row as a value."""
+    assert row.id is not None  # noqa: S101  # it comes from the database
+    return MergeRequest(
+        id=row.id,
+        project_id=row.project_id,
+        iid=row.iid,
+        author_id=row.author_id,
+        title=row.title,
+        description=row.description,
+        state=cast("MergeRequestState", row.state),
+        is_draft=row.is_draft,
+        source_branch=row.source_branch,
+        target_branch=row.target_branch,
+        labels=tuple(row.labels),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        merged_at=row.merged_at,
+        closed_at=row.closed_at,
     )
-    author_id: int = Field(
-        sa_column=Column(
-            Integer, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True
+
+
+def diffs(session: Session, merge_request_id: int) -> Sequence[Diff]:
+    """What the merge request changes, file by file in the order they were told in."""
+    query = select(DiffRow).where(DiffRow.merge_request_id == merge_request_id)
+    return [
+        Diff(
+            old_path=row.old_path,
+            new_path=row.new_path,
+            diff=row.diff,
+            is_new=row.is_new,
+            is_renamed=row.is_renamed,
+            is_deleted=row.is_deleted,
         )
+        for row in session.exec(query.order_by(col(DiffRow.position))).all()
+    ]
+
+
+def set_diffs(session: Session, merge_request_id: int, changed: Sequence[Diff]) -> None:
+    """Puts these in the place of all that the merge request had."""
+    session.execute(delete(DiffRow).where(col(DiffRow.merge_request_id) == merge_request_id))
+    session.add_all(
+        DiffRow(
+            merge_request_id=merge_request_id,
+            position=position,
+            old_path=each.old_path,
+            new_path=each.new_path,
+            diff=each.diff,
+            is_new=each.is_new,
+            is_renamed=each.is_renamed,
+            is_deleted=each.is_deleted,
+        )
+        for position, each in enumerate(changed)
     )
-    body: str
-    created_at: datetime
+    session.flush()

@@ -120,9 +120,9 @@ def project_page(
     query = select(ProjectRow).order_by(col(ProjectRow.id).desc())
     if own_groups is not None:
         is_open = col(ProjectRow.visibility) != "private"
-        query = query.where(or_(is_open, _lies_in(own_groups, "own")))
+        query = query.where(or_(is_open, lies_in(own_groups, "own")))
     if wanted.namespace_ids is not None:
-        query = query.where(_lies_in(wanted.namespace_ids, "wanted"))
+        query = query.where(lies_in(wanted.namespace_ids, "wanted"))
     if wanted.search is not None:
         text = fold(wanted.search.replace("\0", ""))
         query = query.where(
@@ -135,7 +135,8 @@ def project_page(
     return Slice(items=[project_of(row) for row in rows.items], page=page, total=rows.total)
 
 
-def _lies_in(namespace_ids: Collection[int], name: str) -> Any:
+def lies_in(namespace_ids: Collection[int], name: str) -> Any:
+    """Whether a project lies in one of the groups; `name` is unlike others in the statement."""
     # Written out: a large tree of groups has more ids than a statement may have parameters.
     ids = sorted(namespace_ids)
     numbers: Any = bindparam(name, value=ids, expanding=True, literal_execute=True)
