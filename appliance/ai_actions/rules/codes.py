@@ -7,6 +7,7 @@ from typing import Any
 from appliance.ai_actions.rules.values import Answer
 
 HELP_PATH = "/help/ai/error_codes"
+NOT_PROCESSED_CONTENT = "M5000"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,14 @@
-"""What does not fit a model at once: how it is split, and how its user is told what was left out."""
+"""What does not fit a model at once: how it is split, and how its user is told of it."""
 
 from collections.abc import Mapping, Sequence
 
 from appliance.ai_actions.rules.gateway_answers import Cut
 
+# Of one input; a model of a million tokens would take more, and wait for it too long.
+MAX_INPUT_CHARS = 400_000
 # Each part is a question of its own to the model.
 MAX_PARTS = 8
-# What a part may be longer than the last one that fitted: nothing; words differ in tokens.
+# Below what fitted just now: the next words may be longer in tokens.
 SAFETY = 0.9
 MIN_PART_CHARS = 500
 NOTES_APART = "\n\n"
@@ -19,9 +21,29 @@ _SPOKEN: Mapping[str, str] = {
     "extracted_diff": "the changes",
     "draft_notes_content": "the review",
     "source_code": "the source code",
+    "job_log": "the job's log",
     "messages": "the conversation",
-    "trace": "the job's log",
 }
+
+
+def bounded(text: str) -> str:
+    """The beginning of a text, as far as it is worth sending."""
+    return text[:MAX_INPUT_CHARS]
+
+
+def last_of(text: str) -> str:
+    """The end of a text, as far as it is worth sending."""
+    return text[-MAX_INPUT_CHARS:]
+
+
+def lines_between(text: str, first: object, last: object) -> str:
+    """The lines from `first` to `last`, both counted from 1 and in it; all when they are none."""
+    lines = text.splitlines()
+    begin = first if isinstance(first, int) and 0 < first <= len(lines) else None
+    if begin is None:
+        return text
+    end = last if isinstance(last, int) and last >= begin else begin
+    return "\n".join(lines[begin - 1 : end])
 
 
 def part_chars(kept: int) -> int:
@@ -63,6 +85,14 @@ def told(cuts: Sequence[Cut]) -> str:
     if not said:
         return ""
     return f"Not everything fitted the model, which was told only a part of {' and '.join(said)}."
+
+
+def told_of_parts(count: int, *, lost: int, whole: int) -> str:
+    """A last line for a summary that was made of the summaries of `count` parts."""
+    said = f"The discussion did not fit the model at once, and was summed up in {count} parts"
+    if not lost:
+        return f"{said}."
+    return f"{said}; {lost:,} of its {whole:,} characters found no place."
 
 
 def with_note(text: str, note: str) -> str:
