@@ -49,7 +49,10 @@ class OneActionError(InvalidFieldsError):
     code = "one_action_only"
 
     def __init__(self) -> None:
-        super().__init__({"input": "Only one method argument is required"})
+        sentence = "Only one method argument is required"
+        super().__init__({"input": sentence})
+        # Clients of the real system know this sentence as it is.
+        self.args = (sentence,)
 
 
 class ThreadNotFoundError(NotFoundError):
@@ -68,3 +71,12 @@ class FeatureSwitchedOffError(NotFoundError):
 
     def __init__(self) -> None:
         super().__init__(what="Feature")
+
+
+class AnotherUsersAnswersError(ForbiddenError):
+    """A subscription names a user who is not the one that subscribes."""
+
+    code = "another_users_answers"
+
+    def __init__(self) -> None:
+        super().__init__("Answers go only to who asked; `userId` must be your own.")

@@ -23,6 +23,8 @@ from graphql import (
     parse,
 )
 
+from appliance.ai_actions.rules.codes import CODES
+from appliance.ai_actions.rules.slash_commands import COMMANDS
 from appliance.graphql.errors import (
     OperationUnknownError,
     QueryTooLargeError,
@@ -48,6 +50,8 @@ KNOWN_LENGTHS = {
     "aiModelSelectionNamespaceSettings": _FEATURES,
     "featureSettings": _FEATURES,
     "selectableModels": MAX_PER_PAGE,
+    "aiSlashCommands": len(COMMANDS),
+    "aiErrorCodes": len(CODES),
 }
 
 

@@ -1,6 +1,7 @@
 """The schema: nothing but what the concepts export, joined."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import strawberry
 from graphql import GraphQLError
@@ -10,6 +11,7 @@ from strawberry.types.execution import ExecutionContext
 from strawberry.types.scalar import ScalarDefinition
 
 from appliance.access_tokens.graphql import CurrentUserQuery
+from appliance.ai_actions import graphql as ai_actions
 from appliance.explanations.graphql import ExplanationsQuery
 from appliance.feature_flags.graphql import FlagsQuery
 from appliance.fields import global_ids
@@ -26,16 +28,27 @@ QUERIES: tuple[type, ...] = (
     ExplanationsQuery,
     SettingsQuery,
     *model_selection.QUERIES,
+    *ai_actions.QUERIES,
 )
 MUTATIONS: tuple[type, ...] = (
     licensing.LicensingMutation,
     SettingsMutation,
     *model_selection.MUTATIONS,
+    *ai_actions.MUTATIONS,
 )
+SUBSCRIPTIONS: tuple[type, ...] = ai_actions.SUBSCRIPTIONS
 SCALARS: Mapping[object, ScalarDefinition] = {
     **global_ids.scalars,
     **licensing.scalars,
     **model_selection.scalars,
+    **ai_actions.scalars,
+    # GitLab's name for it.
+    datetime: strawberry.scalar(
+        name="Time",
+        description="A moment, as in ISO 8601",
+        serialize=datetime.isoformat,
+        parse_value=datetime.fromisoformat,
+    ),
 }
 
 
@@ -55,10 +68,11 @@ def build_schema() -> Schema:
     Raises:
         FieldWithoutAccessError: a field does not say whom it is open to.
     """
-    check_every_field_states_its_access(*QUERIES, *MUTATIONS)
+    check_every_field_states_its_access(*QUERIES, *MUTATIONS, *SUBSCRIPTIONS)
     return Schema(
         query=merge_types("Query", QUERIES),
         mutation=merge_types("Mutation", MUTATIONS),
+        subscription=merge_types("Subscription", SUBSCRIPTIONS),
         # Not sorted: the library's sorted enumerations no longer know their members.
         config=StrawberryConfig(disable_field_suggestions=True, scalar_map=SCALARS),
     )

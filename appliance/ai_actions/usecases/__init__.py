@@ -1,7 +1,9 @@
 """Accepts requests, runs them, and hands out the answers."""
 
 from appliance.ai_actions.usecases.accepting import accept, ask_to_cancel, ended_of, forget_ended
+from appliance.ai_actions.usecases.asking import Asked, ask, is_still_open
 from appliance.ai_actions.usecases.deliveries import Deliveries, Subscription
+from appliance.ai_actions.usecases.offering import commands_on, messages_to, title_of_resource
 from appliance.ai_actions.usecases.running import Runner, Running
 from appliance.ai_actions.usecases.runs import (
     MOST_ATTEMPTS,
@@ -27,14 +29,17 @@ from appliance.ai_actions.usecases.threads import (
 
 __all__ = [
     "MOST_ATTEMPTS",
+    "Asked",
     "Deliveries",
     "Runner",
     "Running",
     "Subscription",
     "accept",
     "answer_uid",
+    "ask",
     "ask_to_cancel",
     "claim",
+    "commands_on",
     "delete_thread",
     "delete_unused_threads",
     "end",
@@ -44,11 +49,14 @@ __all__ = [
     "forget_ended",
     "give_back",
     "give_feedback",
+    "is_still_open",
     "is_work_waiting",
     "list_threads",
     "messages_of",
+    "messages_to",
     "note_answer",
     "note_question",
     "open_thread",
     "renew",
+    "title_of_resource",
 ]
