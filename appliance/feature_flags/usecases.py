@@ -7,9 +7,9 @@ from appliance.accounts.rules import User
 from appliance.accounts.usecases import raise_generation
 from appliance.audit import usecases as audit
 from appliance.audit.rules import Actor, Target
-from appliance.errors import NotFoundError
 from appliance.feature_flags import rules, tables
-from appliance.feature_flags.rules import Asker, Definition, Gate, Subject
+from appliance.feature_flags.errors import FlagNotFoundError
+from appliance.feature_flags.rules import Asker, Definition, Gate, Stale, Subject
 from appliance.storage.engine import Session
 from appliance.storage.outbox import publish
 
@@ -24,15 +24,26 @@ def enabled_flags(
     return rules.on_flags(rules.load_definitions(), tables.all_gates(session), asker)
 
 
+def flags_of_page(session: Session) -> frozenset[str]:
+    """The flags that the console's pages are told are on: those that are on for everyone.
+
+    Pages ask nobody who they are.
+    """
+    definitions, gates = rules.load_definitions(), tables.all_gates(session)
+    on = [name for name, each in definitions.items() if rules.is_on_for_everyone(each, gates)]
+    return rules.pushed_to("page", on, definitions)
+
+
 def get_definition(flag: str) -> Definition:
     """What a flag is for.
 
     Raises:
-        NotFoundError: no such flag.
+        FlagNotFoundError: no such flag.
     """
-    definition = rules.load_definitions().get(flag)
+    definitions = rules.load_definitions()
+    definition = definitions.get(flag)
     if definition is None:
-        raise NotFoundError(what="Feature flag")
+        raise FlagNotFoundError(rules.names_near(flag, definitions))
     return definition
 
 
@@ -46,6 +57,12 @@ def flags_off_for_everyone(session: Session) -> frozenset[str]:
     gates = tables.all_gates(session)
     definitions = rules.load_definitions().values()
     return frozenset(each.name for each in definitions if rules.is_off_for_everyone(each, gates))
+
+
+def list_stale(session: Session, *, version: str) -> Sequence[Stale]:
+    """The flags that should be gone from a release of that version, by name."""
+    set_flags = {gate.flag for gate in tables.all_gates(session)}
+    return rules.stale_flags(rules.load_definitions(), set_flags, version=version)
 
 
 def set_flag(
@@ -62,7 +79,7 @@ def set_flag(
     Setting it for everyone ends the share of users, and the other way round.
 
     Raises:
-        NotFoundError: no such flag.
+        FlagNotFoundError: no such flag.
         InvalidFieldsError: a share that is no percentage, or that is set for somebody.
     """
     definition, before = get_definition(flag), tables.all_gates(session)
@@ -79,13 +96,18 @@ def set_flag(
 def reset_flag(session: Session, flag: str, *, actor: Actor, now: datetime) -> None:
     """Forgets what a flag was set to; its default holds again.
 
+    What is left of a flag that no file defines any more is forgotten as well; it opened nothing.
+
     Raises:
-        NotFoundError: no such flag.
+        FlagNotFoundError: no such flag.
     """
-    definition, before = get_definition(flag), tables.all_gates(session)
+    before = tables.all_gates(session)
+    is_left_over = flag not in rules.load_definitions() and any(g.flag == flag for g in before)
+    definition = None if is_left_over else get_definition(flag)
     tables.clear_gates(session, flag)
     _tell(session, flag, "feature_flag_reset", details={}, actor=actor, now=now)
-    _take_back(session, definition, before, now=now)
+    if definition is not None:
+        _take_back(session, definition, before, now=now)
 
 
 def _take_back(

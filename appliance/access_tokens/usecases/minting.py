@@ -1,7 +1,7 @@
 """Mints access tokens."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
 from uuid import UUID
 
@@ -9,11 +9,19 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from appliance.access_tokens import rules, tables
 from appliance.access_tokens.errors import NoSigningKeyError
-from appliance.access_tokens.rules import AccessToken, Origin, Purpose, Subject, verifying
+from appliance.access_tokens.rules import (
+    AccessToken,
+    Origin,
+    Purpose,
+    Standing,
+    Subject,
+    verifying,
+)
 from appliance.access_tokens.rules.verifying import presented_token
 from appliance.access_tokens.usecases.standings import standing
 from appliance.accounts.rules import Caller
 from appliance.accounts.usecases import all_user_ids, find_caller, grant_era
+from appliance.feature_flags.rules import load_definitions, pushed_to
 from appliance.instance_settings.rules import Addresses
 from appliance.instance_settings.usecases import accepted_issuers, addresses
 from appliance.licensing.usecases import check_clock, is_saas
@@ -85,7 +93,7 @@ class Minter:
             raise NoSigningKeyError
         where = addresses(session, self._told)
         origin = self._origin(session, where, now=now)
-        held = standing(session, caller.user, namespace=namespace, catalog=self._catalog, now=now)
+        held = self._standing(session, caller, namespace=namespace, now=now)
         claims = rules.token_claims(self._subject(caller), held, purpose, origin=origin, now=now)
         return AccessToken(
             text=rules.sign(claims, self._open(sealed), kid=sealed.kid),
@@ -154,9 +162,16 @@ class Minter:
             ClockWentBackError: the clock shows a time that was over before.
         """
         origin = self._origin(session, addresses(session, self._told), now=now)
-        held = standing(session, caller.user, namespace=namespace, catalog=self._catalog, now=now)
+        held = self._standing(session, caller, namespace=namespace, now=now)
         purpose = Purpose(jti=jti)
         return rules.token_claims(self._subject(caller), held, purpose, origin=origin, now=now)
+
+    def _standing(
+        self, session: Session, caller: Caller, *, namespace: Namespace | None, now: datetime
+    ) -> Standing:
+        # Of the flags, a gateway is told those that something there asks for.
+        held = standing(session, caller.user, namespace=namespace, catalog=self._catalog, now=now)
+        return replace(held, flags=pushed_to("gateway", held.flags, load_definitions()))
 
     def _subject(self, caller: Caller) -> Subject:
         return Subject(

@@ -6,7 +6,7 @@ from appliance.access_tokens import rules
 from appliance.access_tokens.rules import Standing
 from appliance.accounts.rules import User
 from appliance.errors import NotFoundError
-from appliance.feature_flags.rules import load_definitions
+from appliance.feature_flags.rules import load_definitions, pushed_to
 from appliance.feature_flags.usecases import enabled_flags, flags_off_for_everyone
 from appliance.licensing.rules import Grant
 from appliance.licensing.usecases import grant_of
@@ -55,9 +55,12 @@ def effective_grant(
 def switched_off(session: Session, catalog: Catalog) -> tuple[SwitchedOff, ...]:
     """The flags that are off for everyone, with what each closes; in the order of their names."""
     definitions = load_definitions()
+    off = sorted(flags_off_for_everyone(session))
+    closed = {flag: tuple(sorted(rules.closed_by(definitions[flag], catalog))) for flag in off}
+    told = pushed_to("gateway", off, definitions)
+    # What neither closes anything nor is asked for there means nothing to a gateway.
     return tuple(
-        SwitchedOff(
-            flag=flag, unit_primitives=tuple(sorted(rules.closed_by(definitions[flag], catalog)))
-        )
-        for flag in sorted(flags_off_for_everyone(session))
+        SwitchedOff(flag=flag, unit_primitives=names)
+        for flag, names in closed.items()
+        if names or flag in told
     )

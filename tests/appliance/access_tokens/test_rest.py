@@ -147,7 +147,16 @@ async def test_a_flag_takes_its_scopes_at_once(server: Server) -> None:
     claims = await _mint(server)
     assert "duo_chat" not in claims["scopes"]
     assert "complete_code" in claims["scopes"]
-    assert "ai_duo_chat_switch" not in claims["flags"]
+
+
+async def test_a_token_names_the_flags_that_the_gateway_asks_for(server: Server) -> None:
+    for_all = {"ai_global_switch", "ai_model_switching"}
+    assert set((await _mint(server))["flags"]) == for_all
+    _, pat = await server.new_user("ada", "ai_features")
+    body = {"value": True, "user": "ada"}
+    await server.ask("POST", "/api/v4/features/new_prompt_template", json=body)
+    assert set((await _mint(server, pat=pat))["flags"]) == {*for_all, "new_prompt_template"}
+    assert set((await _mint(server))["flags"]) == for_all
 
 
 @pytest.mark.parametrize("rest", [{}, {"content": b""}, {"content": b" \n"}])

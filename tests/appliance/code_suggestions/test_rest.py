@@ -44,7 +44,6 @@ async def test_an_editor_gets_a_token_for_an_hour_of_completions(server: Server)
     assert set(claims["scopes"]) == {"complete_code", "ai_gateway_model_provider_proxy"}
     assert body["headers"]["X-Gitlab-Authentication-Type"] == "oidc"
     assert body["headers"]["X-Gitlab-Model-Prompt-Cache-Enabled"] == "true"
-    assert "ai_global_switch" in body["headers"]["X-Gitlab-Enabled-Feature-Flags"]
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"of_a_later_editor": 1}', b"\xff"])
@@ -63,6 +62,21 @@ async def test_an_agent_gets_a_token_for_the_proxy_alone(server: Server) -> None
     assert _claims(answer)["scopes"] == ["ai_gateway_model_provider_proxy"]
     named = answer.json()["headers"]["X-Gitlab-Unit-Primitive"]
     assert named == "ai_gateway_model_provider_proxy"
+
+
+async def test_flags_are_handed_on_as_they_are_for_who_asks(server: Server) -> None:
+    pat = await _seat(server, "duo_enterprise")
+    paths = (f"{PATH}/direct_access", AGENTS, "/api/v4/ai/access_tokens")
+    for value, flags in (
+        (True, "ai_global_switch,ai_model_switching,new_prompt_template"),
+        (False, "ai_global_switch,ai_model_switching"),
+    ):
+        body = {"value": value, "user": "ada"}
+        await server.ask("POST", "/api/v4/features/new_prompt_template", json=body)
+        for path in paths:
+            answer = await server.ask("POST", path, pat=pat)
+            assert answer.json()["headers"]["X-Gitlab-Enabled-Feature-Flags"] == flags
+            assert ",".join(sorted(_claims(answer)["flags"])) == flags
 
 
 async def test_who_has_no_seat_gets_no_direct_access(server: Server) -> None:

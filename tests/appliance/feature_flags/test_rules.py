@@ -15,14 +15,21 @@ from appliance.feature_flags.rules import (
     gates_of,
     is_off_for_everyone,
     is_on,
+    is_on_for_everyone,
     load_definitions,
+    names_near,
     narrowed_for,
     on_flags,
     parse_definitions,
+    parse_release,
     parse_value,
+    pushed_to,
     shown_gates,
+    stale_flags,
     state_of,
 )
+from gateway.contract.catalog import load_catalog
+from gateway.contract.selection import SWITCHING_FLAG
 
 FLAG = load_definitions()["ai_duo_chat_switch"]
 ADA = Asker(user_id=7, namespaces=(1, 5))
@@ -76,24 +83,52 @@ def test_a_share_says_nothing_of_nobody() -> None:
 
 def test_all_flags_that_are_on() -> None:
     on = on_flags(load_definitions(), [a_gate("everyone", 0)], ADA)
-    assert on == set(load_definitions()) - {FLAG.name}
+    by_default = {name for name, each in load_definitions().items() if each.is_on_by_default}
+    assert on == by_default - {FLAG.name}
+
+
+WRITTEN = 'type = "ops"\ndescription = "x"\nis_on_by_default = true\nowner = "x"\n'
+GLOBAL = f'[ai_global_switch]\n{WRITTEN}since = "0.1.0"\n'
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("not toml", "Expected"),
-        ("[ai_global_switch]\ndescription = 1\nis_on_by_default = true", "Expected `str`"),
-        ('[x]\ndescription = "x"\nis_on_by_default = true', "ai_global_switch is missing"),
-        (
-            '[ai_global_switch]\ndescription = "x"\nis_on_by_default = true\nfeatures = ["nix"]',
-            "unknown feature nix",
-        ),
+        ("[ai_global_switch]\ndescription = 1", "Expected `str`"),
+        (GLOBAL.replace("ops", "forever"), "forever"),
+        (f'[x]\n{WRITTEN}since = "0.1.0"', "ai_global_switch is missing"),
+        (f'{GLOBAL}features = ["nix"]', "unknown feature nix"),
+        (f'{GLOBAL}until = "soon"', "soon is no release"),
+        (f'{GLOBAL}[chat]\n{WRITTEN}since = "1"\nfeatures = ["chat"]', "1 is no release"),
+        (f'{GLOBAL}[chat]\n{WRITTEN}since = "0.1.0"', "chat: called like a feature"),
+        (GLOBAL, "no flag guards chat"),
     ],
 )
 def test_a_wrong_file_is_refused(text: str, reason: str) -> None:
     with pytest.raises(DefinitionsError, match=reason):
-        parse_definitions(text, features=())
+        parse_definitions(text, features=("chat",))
+
+
+def test_every_feature_has_a_flag_that_is_not_called_like_it() -> None:
+    features, definitions = load_catalog().features, load_definitions()
+    assert not set(features) & set(definitions)
+    assert {name for each in definitions.values() for name in each.features} == set(features)
+
+
+def test_the_gateway_is_told_of_the_flags_that_it_asks_for_alone() -> None:
+    definitions = load_definitions()
+    told = pushed_to("gateway", definitions, definitions)
+    assert told == {"ai_global_switch", SWITCHING_FLAG, "new_prompt_template"}
+    assert pushed_to("gateway", [FLAG.name], definitions) == frozenset()
+
+
+def test_who_errs_is_told_what_may_have_been_meant() -> None:
+    definitions = load_definitions()
+    assert names_near("ai_duo_chat_swich", definitions)[0] == FLAG.name
+    assert FLAG.name in names_near("duo_chat_fix_code", definitions)
+    assert "ai_duo_chat_fix_code_switch" in names_near("duo_chat_fix_code", definitions)
+    assert not names_near("ai_duo_chat_switch" * 10_000, definitions)
 
 
 def test_what_a_value_sets() -> None:
@@ -133,17 +168,18 @@ def test_a_share_is_no_switch() -> None:
 
 
 def test_a_flag_is_shown_in_gitlab_s_words() -> None:
-    assert state_of(FLAG, []) == "on"
-    assert state_of(FLAG, [a_gate("everyone", 0)]) == "off"
+    assert state_of([], is_on_by_default=True) == "on"
+    assert state_of([a_gate("everyone", 0)], is_on_by_default=True) == "off"
     gates = [a_gate("percentage_of_users", 30), a_gate("user", 1, 1), a_gate("namespace", 0, 2)]
-    assert state_of(FLAG, gates) == "conditional"
-    assert shown_gates(FLAG, gates) == [
+    assert state_of(gates, is_on_by_default=True) == "conditional"
+    assert shown_gates(gates, is_on_by_default=True) == [
         {"key": "boolean", "value": True},
         {"key": "percentage_of_actors", "value": 30},
         {"key": "actors", "value": ["User:1"]},
         {"key": "actors_off", "value": ["Group:2"]},
     ]
-    assert shown_gates(FLAG, [a_gate("everyone", 0)]) == [{"key": "boolean", "value": False}]
+    off = [{"key": "boolean", "value": False}]
+    assert shown_gates([a_gate("everyone", 0)], is_on_by_default=True) == off
 
 
 OFF_BY_DEFAULT = replace(FLAG, is_on_by_default=False)
@@ -170,6 +206,55 @@ def test_a_flag_is_off_for_everyone_when_nothing_lets_anybody_in(
 def test_a_flag_that_is_off_by_default_is_off_for_everyone() -> None:
     assert is_off_for_everyone(OFF_BY_DEFAULT, [])
     assert not is_off_for_everyone(OFF_BY_DEFAULT, [a_gate("user", 1, 7)])
+
+
+@pytest.mark.parametrize(
+    ("gates", "is_on"),
+    [
+        ([], True),
+        ([a_gate("everyone", 0)], False),
+        ([a_gate("percentage_of_users", 99)], False),
+        ([a_gate("percentage_of_users", 100), a_gate("user", 1, 7)], True),
+        ([a_gate("user", 0, 7)], False),
+        ([a_gate("namespace", 0, 5)], False),
+        ([a_gate("user", 0, 7, flag="other")], True),
+    ],
+)
+def test_a_flag_is_on_for_everyone_when_nothing_keeps_anybody_out(
+    gates: list[Gate], *, is_on: bool
+) -> None:
+    assert is_on_for_everyone(FLAG, gates) is is_on
+    assert not is_on_for_everyone(OFF_BY_DEFAULT, gates) or gates
+
+
+@pytest.mark.parametrize(
+    ("version", "release"),
+    [("1.20.3", (1, 20, 3)), ("0.2.0.dev1", (0, 2, 0)), ("0+source", None), ("", None)],
+)
+def test_a_version_belongs_to_a_release(version: str, release: tuple[int, int, int] | None) -> None:
+    assert parse_release(version) == release
+
+
+@pytest.mark.parametrize(
+    ("version", "kinds"),
+    [
+        ("0.1.0", {"left": "unknown"}),
+        ("0+source", {"left": "unknown"}),
+        ("0.4.9", {"left": "unknown", "late": "expired"}),
+        ("0.5.0", {"left": "unknown", "late": "expired", "built": "old"}),
+        ("1.0.0", {"left": "unknown", "late": "expired", "built": "old"}),
+    ],
+)
+def test_flags_that_should_be_gone_are_found(version: str, kinds: dict[str, str]) -> None:
+    definitions = {
+        "stays": replace(FLAG, name="stays"),
+        "late": replace(FLAG, name="late", kind="development", until="0.4.0"),
+        "built": replace(FLAG, name="built", kind="development"),
+    }
+    found = stale_flags(definitions, {"left", "stays"}, version=version)
+    assert {each.flag: each.kind for each in found} == kinds
+    assert [each.flag for each in found] == sorted(kinds)
+    assert all(each.reason for each in found)
 
 
 @pytest.mark.parametrize(
