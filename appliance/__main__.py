@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from appliance import first_contents
 from appliance.accounts.rules import Scope
-from appliance.app import create_app, utc_now
+from appliance.app import MAX_BODY_BYTES, create_app, utc_now
 from appliance.certificates import served_certificate
 from appliance.errors import ApplianceError
 from appliance.local import audit as local_audit
@@ -176,11 +176,15 @@ def _serve(settings: Settings, _: argparse.Namespace) -> None:
             # Who the peer is decides on addresses; a header counts only from a trusted proxy.
             proxy_headers=False,
             timeout_graceful_shutdown=GRACE_S,
+            ws="websockets-sansio",
+            ws_max_size=MAX_BODY_BYTES,
+            # Of small frames it saves little, and costs each idle subscriber much memory.
+            ws_per_message_deflate=False,
             ssl_context_factory=(lambda *_: certificate.context) if certificate else None,
             callback_notify=certificate.refresh if certificate else None,
             timeout_notify=LOOK_EVERY_S,
         ),
-        on_shutdown=app.state.streams.stop,
+        on_shutdown=app.state.let_go,
     )
     try:
         with suppress(KeyboardInterrupt):
@@ -315,6 +319,8 @@ def _configure_logging() -> None:
     # They log addresses with their queries, or a line for each migration and request.
     for noisy in ("httpx", "httpcore", "alembic", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # For each socket there is a line, likewise with the query.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: "WebSocket" not in str(record.msg))
 
 
 if __name__ == "__main__":

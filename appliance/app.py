@@ -1,7 +1,7 @@
 """Joins the parts of the instance into one application; the only place that knows them all."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -62,12 +62,13 @@ from appliance.gateway_feed import rest as gateway_feed
 from appliance.gateway_feed.rest import Streams
 from appliance.gateway_feed.usecases import Sources, challenge_is_answered
 from appliance.graphql import rest as graphql
+from appliance.graphql.schema import build_schema
 from appliance.instance_settings import rest as instance_settings_rest
 from appliance.instance_settings import usecases as instance_settings
 from appliance.instance_settings.rest import Desk, GatewayCheck
 from appliance.instance_settings.rules import Addresses
 from appliance.instance_settings.rules import check_address as check_public_address
-from appliance.joints import FROM_ABOVE, action_tools, held_kids, model_tools
+from appliance.joints import FROM_ABOVE, action_tools, held_kids, make_context, model_tools
 from appliance.licensing import jobs as licensing_jobs
 from appliance.licensing import rest as licensing
 from appliance.licensing.usecases import note_time
@@ -105,6 +106,8 @@ from gateway.contract.catalog import load_catalog
 from gateway.contract.egress import EgressPolicy
 
 MAX_BODY_BYTES = 1024 * 1024
+# Takes a while, and is the same for every instance in a process.
+_SCHEMA = build_schema()
 
 HANDLERS = [
     *audit.handlers(Access.ADMIN),
@@ -210,6 +213,8 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     }
     values["model_tools"] = model_tools(values)
     values["action_tools"] = action_tools(values)
+    values["sockets"] = graphql.Sockets(instance.db, values["told"], clock=clock)
+    values["answering"] = graphql.Answering(_SCHEMA, make_context(values))
     timed = (*_jobs(settings, instance.sealer), *model_jobs.jobs_of_offers(values["model_sync"]))
     jobs = TimedJobs(instance.db, timed, clock=clock)
     app = Litestar(
@@ -230,6 +235,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
                 "clock": clock,
                 "registry": registry,
                 "streams": streams,
+                "let_go": _letting_go(values),
                 "recorder": egress.recorder,
             }
         ),
@@ -245,6 +251,18 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     # Around the whole application, since middleware of Litestar's sees no request without a route.
     app.asgi_handler = EscapedSlashes(Observation(app.asgi_handler, registry))
     return app
+
+
+def _letting_go(values: dict[str, Any]) -> Callable[[], Awaitable[None]]:
+    """Ends what would not end by itself; connections are closed right afterwards."""
+
+    async def let_go() -> None:
+        values["streams"].stop()
+        # Before their answers end: they shall come back, and not think that all was said.
+        await values["sockets"].stop()
+        values["deliveries"].stop()
+
+    return let_go
 
 
 def _egress(settings: Settings, registry: CollectorRegistry) -> Egress:

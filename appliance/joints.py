@@ -1,13 +1,16 @@
 """What rooms need of those that lie above them, as the application hands it down."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
+from litestar.types import Scope
+
+from appliance.accounts.rules import Caller
 from appliance.ai_actions.rules import Message, Request
 from appliance.audit.rules import Actor
-from appliance.fields.resolving import ActionTools, ModelTools
+from appliance.fields.resolving import ActionTools, Context, ModelTools
 from appliance.gateway_feed.usecases import kids_held, state_of_model, states_of_models
 from appliance.licensing.usecases import list_purchases
 from appliance.model_selection.usecases import watch
@@ -58,6 +61,26 @@ def action_tools(values: Mapping[str, Any]) -> ActionTools:
         await values["workers"].cancel(uid)
 
     return ActionTools(deliveries=deliveries, start=start, cancel=cancel)
+
+
+def make_context(values: Mapping[str, Any]) -> Callable[[Caller, Scope], Context]:
+    """What the fields of an operation are resolved with, for who asks over a connection."""
+
+    def context(caller: Caller, scope: Scope) -> Context:
+        return Context(
+            caller=caller,
+            now=values["clock"](),
+            version=values["version"],
+            read_state=values["read_state"],
+            desk=values["desk"],
+            models=values["model_tools"],
+            actions=values["action_tools"],
+            client_ip=values["client_ip_of"](scope),
+            db=values["db"],
+            session=None,
+        )
+
+    return context
 
 
 FROM_ABOVE: dict[str, Any] = {

@@ -1,7 +1,7 @@
 """The server that the instance runs in: it lets go of streams when it stops, and of the lost."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import uvicorn
 
@@ -15,7 +15,9 @@ class Server(uvicorn.Server):
     On Linux a connection breaks when its other side has taken nothing for 15 seconds.
     """
 
-    def __init__(self, config: uvicorn.Config, *, on_shutdown: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, *, on_shutdown: Callable[[], Awaitable[None]]
+    ) -> None:
         super().__init__(config)
         self._on_shutdown = on_shutdown
 
@@ -28,5 +30,5 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends."""
-        self._on_shutdown()
+        await self._on_shutdown()
         await super().shutdown(sockets)

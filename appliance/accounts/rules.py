@@ -46,7 +46,8 @@ class Access(StrEnum):
     """Whom a route is open to; a route states exactly one.
 
     PUBLIC, GATEWAY and TOKEN routes ask for no personal access token: a GATEWAY route checks the
-    gateway's own assertion, a TOKEN route an access token that was minted. SELF: any good personal
+    gateway's own assertion, a TOKEN route an access token that was minted. A SOCKET route asks for
+    a personal token by itself, in its protocol's way. SELF: any good personal
     token. API: tokens of the API, reading ones only for reading. AI: these, and those for AI
     features alone. ADMIN: as API, of an admin.
     """
@@ -54,6 +55,7 @@ class Access(StrEnum):
     PUBLIC = "public"
     GATEWAY = "gateway"
     TOKEN = "token"  # noqa: S105  # a kind of route, not a credential
+    SOCKET = "socket"
     SELF = "self"
     AI = "ai"
     API = "api"
@@ -168,7 +170,7 @@ def check_access(caller: Caller, access: Access, *, is_read: bool) -> None:
     """
     scopes = caller.credential.scopes
     match access:
-        case Access.PUBLIC | Access.GATEWAY | Access.TOKEN | Access.SELF:
+        case Access.PUBLIC | Access.GATEWAY | Access.TOKEN | Access.SOCKET | Access.SELF:
             return
         case Access.AI:
             may_read = is_read and Scope.READ_API in scopes

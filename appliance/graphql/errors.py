@@ -44,3 +44,24 @@ class FieldWithoutAccessError(ApplianceError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"The field {name} does not say whom it is open to.")
+
+
+class SubscriptionNeedsStreamError(ApplianceError):
+    """A subscription was asked for in a way that has one answer only."""
+
+    code = "subscription_needs_stream"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A subscription has many answers: ask with `Accept: text/event-stream`, or over a "
+            "WebSocket at /api/graphql or /-/cable."
+        )
+
+
+class LineOverError(ApplianceError):
+    """A socket has ended, or takes nothing any more; all that was going on over it ends too."""
+
+    code = "line_over"
+
+    def __init__(self) -> None:
+        super().__init__("The connection has ended.")

@@ -40,7 +40,11 @@ async def _serving(server: Server) -> AsyncIterator[int]:
 async def test_a_connection_breaks_when_nothing_is_taken_and_the_end_is_told() -> None:
     told: list[str] = []
     config = uvicorn.Config(_answer, lifespan="off", log_config=None)
-    server = Server(config, on_shutdown=lambda: told.append("told"))
+
+    async def tell() -> None:
+        told.append("told")
+
+    server = Server(config, on_shutdown=tell)
     async with _serving(server) as port:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         async with asyncio.timeout(5):

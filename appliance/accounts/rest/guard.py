@@ -32,7 +32,7 @@ async def require_access(
         return
     # Anything else that states nothing is refused: the start should not have let it through.
     access: Access = handler.opt["access"]
-    if access in {Access.PUBLIC, Access.GATEWAY, Access.TOKEN}:
+    if access in {Access.PUBLIC, Access.GATEWAY, Access.TOKEN, Access.SOCKET}:
         return
     headers = connection.headers
     pat = rules.presented_pat(headers.get("private-token"), headers.get("authorization"))

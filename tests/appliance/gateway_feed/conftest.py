@@ -114,7 +114,7 @@ async def an_instance(filled: FilledHome) -> AsyncIterator[Live]:
     config = uvicorn.Config(
         app, lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=20
     )
-    server = Uvicorn(config, on_shutdown=app.state.streams.stop)
+    server = Uvicorn(config, on_shutdown=app.state.let_go)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
