@@ -1,12 +1,17 @@
 """The rows of chat threads and what was said in them."""
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import JSON, Column, ForeignKey, Integer, UniqueConstraint
-from sqlmodel import Field
+from sqlmodel import Field, col, delete, select
 
-from appliance.storage.engine import Row
+from appliance.ai_actions.rules import Message, Role
+from appliance.ai_actions.rules.chat import Thread
+from appliance.ai_actions.rules.values import ConversationType
+from appliance.storage.engine import MAX_ID, Row, Session
 
 
 class ThreadRow(Row, table=True):
@@ -55,3 +60,166 @@ class MessageRow(Row, table=True):
     extras: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     has_feedback: bool = False
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which of a user's messages are asked for; None: whichever."""
+
+    user_id: int
+    request_uids: Collection[str] | None = None
+    roles: Collection[Role] | None = None
+    thread_id: int | None = None
+
+
+def thread_of(row: ThreadRow) -> Thread:
+    """The row as a value."""
+    assert row.id is not None  # noqa: S101  # it comes from the database
+    return Thread(
+        id=row.id,
+        title=row.title,
+        conversation_type=cast("ConversationType", row.conversation_type),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def message_of(row: MessageRow) -> Message:
+    """The row as a value."""
+    extras = {**row.extras, "hasFeedback": row.has_feedback}
+    return Message(
+        uid=row.uid,
+        request_uid=row.request_uid,
+        role=cast("Role", row.role),
+        timestamp=row.created_at,
+        content=row.content,
+        errors=tuple(row.errors),
+        extras=extras,
+        thread_id=row.thread_id,
+    )
+
+
+def find_thread(session: Session, user_id: int, thread_id: int) -> ThreadRow | None:
+    """The user's thread, for changing it; None for another's."""
+    if not 0 < thread_id <= MAX_ID:
+        return None
+    query = select(ThreadRow).where(ThreadRow.id == thread_id, ThreadRow.user_id == user_id)
+    return session.exec(query).first()
+
+
+def threads_of(
+    session: Session,
+    user_id: int,
+    *,
+    conversation_type: ConversationType | None,
+    limit: int,
+) -> Sequence[ThreadRow]:
+    """The user's threads, the one that was used last first."""
+    query = select(ThreadRow).where(ThreadRow.user_id == user_id)
+    if conversation_type is not None:
+        query = query.where(ThreadRow.conversation_type == conversation_type)
+    newest = query.order_by(col(ThreadRow.updated_at).desc(), col(ThreadRow.id).desc())
+    return session.exec(newest.limit(limit)).all()
+
+
+def add_thread(
+    session: Session, user_id: int, *, conversation_type: ConversationType, now: datetime
+) -> ThreadRow:
+    """Begins a thread."""
+    row = ThreadRow(
+        user_id=user_id, conversation_type=conversation_type, created_at=now, updated_at=now
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def drop_old_threads(session: Session, user_id: int, *, kept: int, before: datetime) -> None:
+    """Removes the user's threads beyond the `kept` newest that were not used since `before`."""
+    newest = select(ThreadRow.id).where(ThreadRow.user_id == user_id)
+    newest = newest.order_by(col(ThreadRow.updated_at).desc(), col(ThreadRow.id).desc())
+    there = session.exec(newest.limit(kept)).all()
+    session.execute(
+        delete(ThreadRow).where(
+            col(ThreadRow.user_id) == user_id,
+            col(ThreadRow.id).not_in(there),
+            col(ThreadRow.updated_at) < before,
+        )
+    )
+
+
+def drop_threads(session: Session, *, before: datetime) -> int:
+    """Removes all threads that were not used since then; how many those were."""
+    dropped = session.execute(delete(ThreadRow).where(col(ThreadRow.updated_at) < before))
+    return int(getattr(dropped, "rowcount", 0))
+
+
+def add_message(session: Session, thread_id: int, message: Message) -> MessageRow:
+    """Keeps what was said."""
+    row = MessageRow(
+        uid=message.uid,
+        thread_id=thread_id,
+        request_uid=message.request_uid,
+        role=message.role,
+        content=message.content or "",
+        errors=list(message.errors),
+        extras=dict(message.extras),
+        created_at=message.timestamp,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def messages_to(session: Session, thread_id: int, request_uid: str) -> Sequence[MessageRow]:
+    """What is kept of one request: the question, and the answer once there is one."""
+    query = select(MessageRow).where(
+        MessageRow.thread_id == thread_id, MessageRow.request_uid == request_uid
+    )
+    return session.exec(query.order_by(col(MessageRow.id))).all()
+
+
+def wipe(session: Session, thread_id: int) -> None:
+    """Forgets all that was said in a thread."""
+    session.execute(delete(MessageRow).where(col(MessageRow.thread_id) == thread_id))
+
+
+def messages_among(session: Session, wanted: Wanted, *, limit: int) -> Sequence[MessageRow]:
+    """The newest of what is asked for, oldest first."""
+    query = select(MessageRow).join(ThreadRow).where(ThreadRow.user_id == wanted.user_id)
+    if wanted.request_uids is not None:
+        query = query.where(col(MessageRow.request_uid).in_(wanted.request_uids))
+    if wanted.roles is not None:
+        query = query.where(col(MessageRow.role).in_(wanted.roles))
+    if wanted.thread_id is not None:
+        query = query.where(MessageRow.thread_id == wanted.thread_id)
+    newest = session.exec(query.order_by(col(MessageRow.id).desc()).limit(limit)).all()
+    return newest[::-1]
+
+
+def told_before(
+    session: Session, thread_id: int, *, request_uid: str, limit: int
+) -> Sequence[MessageRow]:
+    """What was said before a request and is not forgotten, oldest first."""
+    asked = select(MessageRow.id).where(
+        MessageRow.thread_id == thread_id,
+        MessageRow.request_uid == request_uid,
+        MessageRow.role == "USER",
+    )
+    until = session.exec(asked).first()
+    thread = session.get(ThreadRow, thread_id)
+    if until is None or thread is None:
+        return ()
+    query = select(MessageRow).where(
+        MessageRow.thread_id == thread_id,
+        col(MessageRow.id) > thread.forgotten_until,
+        col(MessageRow.id) < until,
+    )
+    return session.exec(query.order_by(col(MessageRow.id).desc()).limit(limit)).all()[::-1]
+
+
+def find_message(session: Session, user_id: int, uid: str) -> MessageRow | None:
+    """The message of that name, if it is in a thread of the user's."""
+    query = select(MessageRow).join(ThreadRow)
+    query = query.where(MessageRow.uid == uid, ThreadRow.user_id == user_id)
+    return session.exec(query).first()
