@@ -7,6 +7,12 @@ from typing import Literal
 from appliance.ai_actions.rules.values import ActionName, ResourceKind
 
 CHAT = "duo_chat"
+# What the real instance takes; about twenty thousand words.
+MAX_TEXT_CHARS = 100_000
+# More than anybody types; prompts take no more either.
+MAX_WISH_CHARS = 20_000
+MAX_TITLE_CHARS = 2_000
+MAX_NAME_CHARS = 1_000
 ANY: tuple[ResourceKind, ...] = (
     "Issue",
     "MergeRequest",
@@ -20,10 +26,11 @@ ANY: tuple[ResourceKind, ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One input of an action; a text that is `required` has more than blanks in it."""
+    """One input of an action; a text that is required has more than blanks in it."""
 
     kind: Literal["text", "flag", "number"] = "text"
     is_required: bool = False
+    max_chars: int = MAX_TEXT_CHARS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +52,13 @@ class Action:
 
 
 _TEXT, _REQUIRED = Field(), Field(is_required=True)
+_NAME = Field(max_chars=MAX_NAME_CHARS)
 _CODE = {
     "code": _REQUIRED,
-    "file_name": _TEXT,
+    "file_name": _NAME,
     "content_above_cursor": _TEXT,
     "content_below_cursor": _TEXT,
-    "question": _TEXT,
+    "question": Field(max_chars=MAX_WISH_CHARS),
 }
 
 _LINES = (
@@ -130,7 +138,7 @@ _LINES = (
         unit_primitive="generate_issue_description",
         prompt_id="generate_description",
         takes=("Issue", "MergeRequest", "Project", "Group"),
-        inputs={"content": _REQUIRED, "description_template_name": _TEXT},
+        inputs={"content": _REQUIRED, "description_template_name": _NAME},
     ),
     Action(
         name="summarize_review",
@@ -146,8 +154,8 @@ _LINES = (
         prompt_id="summarize_new_merge_request",
         takes=("Project",),
         inputs={
-            "source_branch": _REQUIRED,
-            "target_branch": _REQUIRED,
+            "source_branch": Field(is_required=True, max_chars=MAX_NAME_CHARS),
+            "target_branch": Field(is_required=True, max_chars=MAX_NAME_CHARS),
             "source_project_id": Field(kind="number"),
         },
     ),
@@ -158,13 +166,13 @@ _LINES = (
         prompt_id="description_composer",
         takes=("MergeRequest", "Project"),
         inputs={
-            "title": _TEXT,
+            "title": Field(max_chars=MAX_TITLE_CHARS),
             "description": _TEXT,
-            "user_prompt": _REQUIRED,
+            "user_prompt": Field(is_required=True, max_chars=MAX_WISH_CHARS),
             "previous_response": _TEXT,
-            "source_branch": _TEXT,
+            "source_branch": _NAME,
             "source_project_id": Field(kind="number"),
-            "target_branch": _TEXT,
+            "target_branch": _NAME,
         },
     ),
     Action(

@@ -6,6 +6,8 @@ from appliance.ai_actions.rules.gateway_answers import Cut
 
 # Of one input; a model of a million tokens would take more, and wait for it too long.
 MAX_INPUT_CHARS = 400_000
+# Of what stands beside it.
+MAX_ASIDE_CHARS = 100_000
 # Each part is a question of its own to the model.
 MAX_PARTS = 8
 # Below what fitted just now: the next words may be longer in tokens.
@@ -29,6 +31,11 @@ _SPOKEN: Mapping[str, str] = {
 def bounded(text: str) -> str:
     """The beginning of a text, as far as it is worth sending."""
     return text[:MAX_INPUT_CHARS]
+
+
+def aside(text: str) -> str:
+    """The beginning of what only explains the rest."""
+    return text[:MAX_ASIDE_CHARS]
 
 
 def last_of(text: str) -> str:

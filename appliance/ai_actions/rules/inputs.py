@@ -6,9 +6,6 @@ from typing import Any
 from appliance.ai_actions.rules.catalogue import Action, Field
 from appliance.errors import InvalidFieldsError
 
-# What the real instance takes; about twenty thousand words.
-MAX_TEXT_CHARS = 100_000
-# Texts of any length are cut at the gateway; a name of this length is none.
 MAX_NUMBER = 2**63 - 1
 
 
@@ -41,8 +38,8 @@ def _problem(field: Field, value: Any) -> str | None:
 def _problem_of_text(field: Field, value: Any) -> str | None:
     if not isinstance(value, str):
         return "must be a text"
-    if len(value) > MAX_TEXT_CHARS:
-        return f"must be at most {MAX_TEXT_CHARS:,} characters, and has {len(value):,}"
+    if len(value) > field.max_chars:
+        return f"must be at most {field.max_chars:,} characters, and has {len(value):,}"
     if field.is_required and not value.strip():
         return "must not be empty"
     return None

@@ -1,22 +1,18 @@
 """Finds what a request is about, and the project and group that it counts for."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from appliance.accounts.rules import User
-from appliance.ai_actions.rules import Request, ResourceKind, ResourceRef, Wish
-from appliance.errors import NotFoundError
+from appliance.ai_actions.rules import Request, ResourceRef, Wish
 from appliance.namespaces.rules import Namespace
 from appliance.namespaces.usecases import default_namespace, get_namespace, visible_namespace
 from appliance.resources.rules import Project
 from appliance.resources.usecases import (
+    find_resource,
     namespace_of,
-    visible_issue,
-    visible_job,
-    visible_merge_request,
+    project_of,
     visible_project,
-    visible_vulnerability,
 )
 from appliance.storage.engine import Session
 
@@ -72,31 +68,11 @@ def _named(session: Session, user: User, wish: Wish, *, now: datetime) -> Place:
 
 
 def _about(session: Session, user: User, resource: ResourceRef, *, now: datetime) -> Place:
-    if resource.kind == "User":
-        # Chat that is about nothing names its user; others are nobody's business.
-        if resource.id != user.id:
-            raise NotFoundError(what="User")
+    found = find_resource(session, user, resource.kind, number=resource.id, now=now)
+    if isinstance(found, User):
+        # Chat that is about nothing names its user.
         return Place()
-    if resource.kind == "Group":
-        return Place(namespace=visible_namespace(session, user, resource.id, now=now))
-    project_id = _PROJECT_IDS[resource.kind](session, user, resource.id, now)
-    project = visible_project(session, user, project_id, now=now)
+    if isinstance(found, Namespace):
+        return Place(namespace=found)
+    project = found if isinstance(found, Project) else project_of(session, found)
     return Place(project=project, namespace=namespace_of(session, project))
-
-
-Finder = Callable[[Session, User, int, datetime], int]
-_PROJECT_IDS: dict[ResourceKind, Finder] = {
-    "Project": lambda _, __, number, ___: number,
-    "Issue": lambda session, user, number, now: (
-        visible_issue(session, user, number, now=now).project_id
-    ),
-    "MergeRequest": lambda session, user, number, now: (
-        visible_merge_request(session, user, number, now=now).project_id
-    ),
-    "Job": lambda session, user, number, now: (
-        visible_job(session, user, number, now=now).project_id
-    ),
-    "Vulnerability": lambda session, user, number, now: (
-        visible_vulnerability(session, user, number, now=now).project_id
-    ),
-}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from appliance.accounts.usecases import users_among
 from appliance.ai_actions.errors import ActionFailedError
-from appliance.ai_actions.rules.fitting import bounded
+from appliance.ai_actions.rules.fitting import aside
 from appliance.ai_actions.usecases.actions.looking import Look, Told
 from appliance.resources.rules import Issue, MergeRequest, Note
 from appliance.resources.usecases import notes_of, visible_issue, visible_merge_request
@@ -28,7 +28,7 @@ class SummarizeComments:
             raise ActionFailedError(NO_COMMENTS)
         inputs: dict[str, object] = {"title": subject.title}
         if subject.description.strip():
-            inputs["description"] = bounded(subject.description)
+            inputs["description"] = aside(subject.description)
         return Told(inputs=inputs, notes=_spoken(look, said))
 
 

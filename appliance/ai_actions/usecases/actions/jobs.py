@@ -1,6 +1,7 @@
 """The action on a job that failed."""
 
 from appliance.ai_actions.errors import ActionFailedError
+from appliance.ai_actions.rules.catalogue import MAX_NAME_CHARS
 from appliance.ai_actions.rules.fitting import last_of
 from appliance.ai_actions.usecases.actions.looking import Look, Told
 from appliance.resources.usecases import trace_of, visible_job
@@ -19,11 +20,11 @@ class TroubleshootJob:
             raise ActionFailedError(NO_FAILED_JOB)
         inputs: dict[str, object] = {
             "job_log": last_of(log),
-            "job_name": job.name,
-            "stage": job.stage,
+            "job_name": job.name[:MAX_NAME_CHARS],
+            "stage": job.stage[:MAX_NAME_CHARS],
         }
         if job.failure_reason:
-            inputs["failure_reason"] = job.failure_reason
+            inputs["failure_reason"] = job.failure_reason[:MAX_NAME_CHARS]
         if (question := look.text("question")) is not None:
             inputs["user_input"] = question
         return Told(inputs=inputs)

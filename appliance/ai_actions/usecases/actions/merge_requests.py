@@ -2,7 +2,7 @@
 
 from appliance.ai_actions.errors import ActionFailedError
 from appliance.ai_actions.rules.codes import NOT_PROCESSED_CONTENT
-from appliance.ai_actions.rules.fitting import bounded
+from appliance.ai_actions.rules.fitting import aside, bounded
 from appliance.ai_actions.usecases.actions.looking import Look, Told, as_text
 from appliance.resources.rules import ItemFilter, MergeRequest
 from appliance.resources.usecases import (
@@ -25,7 +25,7 @@ class GenerateCommitMessage:
         changes = as_text(diffs_of(look.session, merge_request))
         inputs: dict[str, object] = {"diff": changes, "title": merge_request.title}
         if merge_request.description.strip():
-            inputs["description"] = bounded(merge_request.description)
+            inputs["description"] = aside(merge_request.description)
         return Told(inputs=inputs)
 
 

@@ -1,14 +1,16 @@
 """The actions on a weakness that was found in code."""
 
 from appliance.ai_actions.errors import ActionFailedError
+from appliance.ai_actions.rules.catalogue import MAX_NAME_CHARS
 from appliance.ai_actions.rules.codes import NOT_PROCESSED_CONTENT
-from appliance.ai_actions.rules.fitting import bounded, lines_between
+from appliance.ai_actions.rules.fitting import aside, bounded, lines_between
 from appliance.ai_actions.usecases.actions.looking import Look, Told
 from appliance.resources.rules import Vulnerability
 from appliance.resources.usecases import visible_vulnerability
 
 WRONG_PLACE = "M4003"
 SAST = "sast"
+MAX_IDENTIFIERS_CHARS = 5_000
 
 
 class ExplainVulnerability:
@@ -47,11 +49,11 @@ def _described(found: Vulnerability) -> dict[str, object]:
     inputs: dict[str, object] = {"name": found.title}
     names = [str(each["name"]) for each in found.identifiers if each.get("name")]
     if names:
-        inputs["identifiers"] = names
+        inputs["identifiers"] = ", ".join(names)[:MAX_IDENTIFIERS_CHARS]
     if found.location.get("file"):
-        inputs["filename"] = str(found.location["file"])
+        inputs["filename"] = str(found.location["file"])[:MAX_NAME_CHARS]
     if found.description.strip():
-        inputs["vulnerability_description"] = bounded(found.description)
+        inputs["vulnerability_description"] = aside(found.description)
     return inputs
 
 
