@@ -1,7 +1,7 @@
 """Joins the parts of the instance into one application; the only place that knows them all."""
 
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -68,7 +68,14 @@ from appliance.instance_settings import usecases as instance_settings
 from appliance.instance_settings.rest import Desk, GatewayCheck
 from appliance.instance_settings.rules import Addresses
 from appliance.instance_settings.rules import check_address as check_public_address
-from appliance.joints import FROM_ABOVE, action_tools, held_kids, make_context, model_tools
+from appliance.joints import (
+    FROM_ABOVE,
+    action_tools,
+    held_kids,
+    letting_go,
+    make_context,
+    model_tools,
+)
 from appliance.licensing import jobs as licensing_jobs
 from appliance.licensing import rest as licensing
 from appliance.licensing.usecases import note_time
@@ -235,7 +242,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
                 "clock": clock,
                 "registry": registry,
                 "streams": streams,
-                "let_go": _letting_go(values),
+                "let_go": letting_go(values),
                 "recorder": egress.recorder,
             }
         ),
@@ -251,18 +258,6 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     # Around the whole application, since middleware of Litestar's sees no request without a route.
     app.asgi_handler = EscapedSlashes(Observation(app.asgi_handler, registry))
     return app
-
-
-def _letting_go(values: dict[str, Any]) -> Callable[[], Awaitable[None]]:
-    """Ends what would not end by itself; connections are closed right afterwards."""
-
-    async def let_go() -> None:
-        values["streams"].stop()
-        # Before their answers end: they shall come back, and not think that all was said.
-        await values["sockets"].stop()
-        values["deliveries"].stop()
-
-    return let_go
 
 
 def _egress(settings: Settings, registry: CollectorRegistry) -> Egress:

@@ -1,6 +1,6 @@
 """What rooms need of those that lie above them, as the application hands it down."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
@@ -81,6 +81,18 @@ def make_context(values: Mapping[str, Any]) -> Callable[[Caller, Scope], Context
         )
 
     return context
+
+
+def letting_go(values: Mapping[str, Any]) -> Callable[[], Awaitable[None]]:
+    """Ends what would not end by itself; connections are closed right afterwards."""
+
+    async def let_go() -> None:
+        values["streams"].stop()
+        # Before their answers end: they shall come back, and not think that all was said.
+        await values["sockets"].stop()
+        values["deliveries"].stop()
+
+    return let_go
 
 
 FROM_ABOVE: dict[str, Any] = {
