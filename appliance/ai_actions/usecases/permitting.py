@@ -16,6 +16,7 @@ from appliance.ai_actions.errors import (
 from appliance.ai_actions.rules import Request, ResourceRef, Wish
 from appliance.ai_actions.rules.catalogue import ACTIONS, Action
 from appliance.ai_actions.rules.codes import refused_sentence
+from appliance.ai_actions.rules.contexts import closed_context, scope_of
 from appliance.ai_actions.rules.inputs import check_inputs
 from appliance.ai_actions.rules.rights import (
     NO_GROUP,
@@ -69,7 +70,8 @@ def permitted(session: Session, wish: Wish, *, catalog: Catalog, now: datetime) 
         user=user, place=place, unit_primitive=action.unit_primitive, catalog=catalog, now=now
     )
     try:
-        _check(session, case)
+        scopes = _check(session, case)
+        _check_context(wish, scopes)
     except ActionFailedError as failure:
         sentence = refused_sentence(failure.shown_code, failure.facts)
         raise ActionRefusedError(sentence, shown_code=failure.shown_code) from failure
@@ -133,7 +135,15 @@ def _check_resource(action: Action, resource: ResourceRef | None) -> None:
         raise NotFoundError(what="Resource")
 
 
-def _check(session: Session, case: _Case) -> None:
+def _check_context(wish: Wish, scopes: frozenset[str]) -> None:
+    category = closed_context(wish.inputs, scopes) if wish.action == "chat" else None
+    if category is not None:
+        detail = f"It is about what was sent along as {category}."
+        code = code_of_missing_right(scope_of(category), is_owned=True)
+        raise ActionFailedError(code, {"detail": detail})
+
+
+def _check(session: Session, case: _Case) -> frozenset[str]:
     user, group, project = case.user, case.place.namespace, case.place.project
     if group is not None and access_level(session, user, group, now=case.now) is None:
         raise ActionFailedError(NOT_THERE)
@@ -147,6 +157,7 @@ def _check(session: Session, case: _Case) -> None:
         raise ActionFailedError(_why_closed(session, case))
     if not held.grant.providers:
         raise ActionFailedError(code_of_missing_right(case.unit_primitive, is_owned=False))
+    return held.grant.scopes
 
 
 def _why_closed(session: Session, case: _Case) -> str:
