@@ -1,10 +1,13 @@
+import asyncio
 from typing import Any
 
 import pytest
+from gitlab.exceptions import GitlabDeleteError, GitlabSetError
 
 from appliance.feature_flags.tables import FlagGateRow
-from tests.appliance.conftest import Server
+from tests.appliance.conftest import FilledHome, Server
 from tests.instance_builders import NOW
+from tests.served_instance import ServedInstance, served_instance
 
 PATH = "/api/v4/features"
 FLAG = f"{PATH}/ai_duo_chat_switch"
@@ -117,3 +120,27 @@ async def test_flags_are_for_admins(server: Server) -> None:
     for method, path in (("GET", PATH), stale, ("POST", FLAG), ("DELETE", FLAG)):
         answer = await server.ask(method, path, pat=pat, json={"value": True})
         assert (answer.status_code, answer.json()["code"]) == (403, "admin_needed")
+
+
+def _use_python_gitlab(instance: ServedInstance) -> None:
+    features = instance.gitlab().features
+    name = "ai_duo_chat_switch"
+    assert features.set(name, value=False, user="admin").state == "conditional"
+    flag = features.set(name, value=30)
+    assert {"key": "percentage_of_actors", "value": 30} in flag.gates
+    assert name in {each.name for each in features.list(get_all=True)}
+    flag.delete()
+    (found,) = [each for each in features.list(get_all=True) if each.name == name]
+    assert (found.state, found.definition["type"]) == ("on", "ops")
+    features.delete(name)
+    with pytest.raises(GitlabSetError, match="did you mean ai_duo_chat_switch"):
+        features.set("ai_duo_chat_swich", value=True)
+    with pytest.raises(GitlabSetError, match="single projects"):
+        features.set(name, value=True, project="lab/x")
+    with pytest.raises(GitlabDeleteError, match="Feature flag Not Found"):
+        features.delete("nix")
+
+
+async def test_python_gitlab_sets_lists_and_resets_flags(filled: FilledHome) -> None:
+    async with served_instance(filled) as instance:
+        await asyncio.to_thread(_use_python_gitlab, instance)

@@ -1,0 +1,53 @@
+"""An instance on a port of its own, for clients that nobody here wrote."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import gitlab
+import uvicorn
+
+from appliance.app import create_app
+from appliance.storage.engine import Db
+from tests.instance_builders import SetClock
+
+if TYPE_CHECKING:
+    from tests.appliance.conftest import FilledHome
+
+PATIENCE_S = 60
+
+
+@dataclass(frozen=True)
+class ServedInstance:
+    """Where it is, and the admin's token."""
+
+    url: str
+    admin_token: str
+    db: Db
+
+    def gitlab(self, token: str | None = None) -> gitlab.Gitlab:
+        """python-gitlab as the admin, or with another token; it blocks, so ask in a thread."""
+        client = gitlab.Gitlab(self.url, private_token=token or self.admin_token)
+        client.session.trust_env = False
+        return client
+
+
+@asynccontextmanager
+async def served_instance(filled: "FilledHome") -> AsyncIterator[ServedInstance]:
+    """Serves it for as long as the block lasts."""
+    app = create_app(filled.settings(), clock=SetClock())
+    config = uvicorn.Config(app, lifespan="on", log_config=None, timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        async with asyncio.timeout(PATIENCE_S):
+            while not server.started:
+                await asyncio.sleep(0.01)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield ServedInstance(url, filled.secret("token"), app.state.db)
+        server.should_exit = True
+        await serving
