@@ -54,6 +54,7 @@ from appliance.errors import (
 from appliance.explanations import jobs as explanation_jobs
 from appliance.explanations import rest as explanations
 from appliance.feature_flags import rest as feature_flags
+from appliance.feature_flags.jobs import warn_of_stale_flags
 from appliance.forwarding import rest as forwarding
 from appliance.forwarding.rest import GatewayProbe
 from appliance.forwarding.rules import address_of_client
@@ -352,6 +353,7 @@ def _told(settings: Settings) -> Addresses:
 def _note_start(db: Db, told: Addresses, *, now: datetime) -> None:
     def work(session: Session) -> None:
         note_time(session, now=now)
+        warn_of_stale_flags(session, version=release())
         if instance_settings.needs_noting(session, told):
             instance_settings.note_issuer(session, told, now=now)
 

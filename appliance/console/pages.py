@@ -10,6 +10,7 @@ from litestar.response import Response, Template
 
 from appliance.accounts.rules import Access
 from appliance.console import usecases
+from appliance.feature_flags.usecases import flags_of_page
 from appliance.storage.engine import Db
 
 Clock = Callable[[], datetime]
@@ -28,11 +29,14 @@ async def get_home(
 ) -> Template:
     """The page itself."""
     now = clock()
-    overview = await db.read(lambda session: usecases.read_overview(session, at=now))
+    overview, flags = await db.read(
+        lambda session: (usecases.read_overview(session, at=now), flags_of_page(session))
+    )
     return Template(
         "home.html",
         context={
             "overview": overview,
+            "flags": sorted(flags),
             "version": version,
             "public_url": public_url,
             "gateway_url": gateway_url,

@@ -1,4 +1,6 @@
+import json
 import re
+from html import unescape
 
 from appliance.audit.rules import SYSTEM
 from appliance.licensing import usecases
@@ -96,3 +98,18 @@ async def test_what_a_name_holds_is_shown_and_not_run(server: Server) -> None:
 async def test_an_empty_appliance_says_how_to_fill_it(server: Server) -> None:
     await server.ask("DELETE", "/api/v4/ai/self_hosted_models/1?reroute=true")
     assert "No model is registered yet" in (await server.ask("GET", "/", pat="")).text
+
+
+async def _flags(server: Server) -> set[str]:
+    text = (await server.ask("GET", "/", pat="")).text
+    (told,) = re.findall(r"<body data-feature-flags='([^']*)'>", text)
+    return set(json.loads(unescape(told)))
+
+
+async def test_the_page_is_told_which_flags_are_on_for_everyone(server: Server) -> None:
+    shown = await _flags(server)
+    assert {"ai_global_switch", "ai_duo_chat_switch"} <= shown
+    assert "new_prompt_template" not in shown
+    path, body = "/api/v4/features/ai_duo_chat_switch", {"value": False, "user": "admin"}
+    await server.ask("POST", path, json=body)
+    assert await _flags(server) == shown - {"ai_duo_chat_switch"}
