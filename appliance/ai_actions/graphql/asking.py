@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 import strawberry
+from strawberry.utils.str_converters import to_camel_case
 
 from appliance.accounts.rules import Access
 from appliance.ai_actions.errors import ActionRefusedError, ThreadNotFoundError
@@ -95,6 +96,9 @@ def _accepted(asked: Context, wish: Wish) -> Asked:
     except ThreadNotFoundError as cause:
         # An argument that is wrong, as in the real system.
         raise InvalidFieldsError({"threadId": "is no conversation of yours"}) from cause
+    except InvalidFieldsError as cause:
+        named = {to_camel_case(name): reason for name, reason in cause.fields.items()}
+        raise InvalidFieldsError(named) from cause
 
 
 def _with_html(question: Message | None) -> Message | None:

@@ -1,12 +1,13 @@
 """Takes on what a user asks for, with all that belongs to it in one transaction."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from appliance.accounts.errors import InsufficientScopeError, UnauthorizedError, UserBlockedError
 from appliance.accounts.rules import Access, Caller, check_access, check_credential
 from appliance.accounts.usecases import find_caller
 from appliance.ai_actions.rules import Message, Placed, Request, Wish
+from appliance.ai_actions.rules.contexts import chat_inputs
 from appliance.ai_actions.usecases.accepting import accept
 from appliance.ai_actions.usecases.permitting import permitted
 from appliance.ai_actions.usecases.threads import note_question, open_thread
@@ -33,8 +34,10 @@ def ask(session: Session, wish: Wish, *, catalog: Catalog, now: datetime) -> Ask
         ActionRefusedError: the user may not ask for it.
         TooManyRequestsError: the user asked too often.
     """
-    permit = permitted(session, wish, catalog=catalog, now=now)
     is_said = wish.action == "chat"
+    if is_said:
+        wish = replace(wish, inputs=chat_inputs(wish.inputs))
+    permit = permitted(session, wish, catalog=catalog, now=now)
     placed = Placed(
         namespace_id=permit.namespace_id,
         project_id=permit.project_id,
