@@ -17,10 +17,21 @@ log = structlog.get_logger()
 
 
 class Boundary:
-    """Answers one request after the other; `error_body` writes an error as the surface does."""
+    """Answers one request after the other; `error_body` writes an error as the surface does.
 
-    def __init__(self, metrics: Metrics, error_body: Callable[[GatewayError], bytes]) -> None:
+    With `is_cut_short` an answer that has begun has no place for an error: the connection is broken
+    off, which no client can take for an end.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        error_body: Callable[[GatewayError], bytes],
+        *,
+        is_cut_short: bool = False,
+    ) -> None:
         self._metrics = metrics
+        self._is_cut_short = is_cut_short
         self._error_body = error_body
 
     async def run(self, exchange: Exchange, serve: Callable[[Exchange], Awaitable[None]]) -> None:
@@ -50,6 +61,8 @@ class Boundary:
         )
         self._metrics.refusals.labels(error.code).inc()
         if exchange.status:
+            if self._is_cut_short:
+                return
             # The answer has begun; all that is left is to end it.
             await exchange.end(b"data: " + self._error_body(error) + b"\n\n")
             return

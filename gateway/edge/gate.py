@@ -18,7 +18,9 @@ from gateway.errors import (
     ModelNotSelectableError,
     NamespaceNotGrantedError,
 )
+from gateway.issuer.tokens.profiles import Kind
 from gateway.policy.decisions import DecisionBook, Refusal
+from gateway.policy.flags import enabled_flags
 from gateway.policy.permits import (
     permit_address,
     permit_feature,
@@ -72,9 +74,12 @@ class Gate:
         }
         self._providers = {name: each.title for name, each in catalog.providers.items()}
         self._switched_off: dict[str, str] = {}
+        self._flags_off: frozenset[str] = frozenset()
 
     def switch_off(self, flags: Iterable[SwitchedOff]) -> None:
         """Sets all feature flags that are off for everyone."""
+        flags = tuple(flags)
+        self._flags_off = frozenset(each.flag for each in flags)
         self._switched_off = {name: each.flag for each in flags for name in each.unit_primitives}
 
     def feature_of(self, unit_primitive: str) -> str:
@@ -98,6 +103,13 @@ class Gate:
             IdentityUnavailableError: it cannot be checked.
             ConfigurationUnavailableError: no instance is pinned yet.
         """
+        claims, _ = await self.recognise(headers, policy, unit_primitive)
+        return claims
+
+    async def recognise(
+        self, headers: Mapping[bytes, bytes], policy: RoutePolicy, unit_primitive: str
+    ) -> tuple[Claims, Kind]:
+        """As `admit`, and what kind of token they are of."""
         claims, kind = await self._admission.admit(headers)
         try:
             permit_issuer(policy, kind)
@@ -109,7 +121,28 @@ class Gate:
         except ForbiddenError as error:
             self._decide(error, claims, unit_primitive)
             raise
-        return claims
+        return claims, kind
+
+    def flags_of(
+        self, claims: Claims, kind: Kind, headers: Mapping[bytes, bytes]
+    ) -> frozenset[str]:
+        """The feature flags that are on for the request; off for everyone is off for our own."""
+        off = self._flags_off if self.is_of_instance(claims) else ()
+        return enabled_flags(claims, headers, kind=kind, switched_off=off)
+
+    def permit_scope(self, claims: Claims, unit_primitive: str) -> None:
+        """Passes when the token opens something that a call takes along, beside its own scope.
+
+        Raises:
+            FeatureNotGrantedError: the token lacks the scope.
+        """
+        try:
+            permit_feature(
+                claims, unit_primitive, titles=self._titles, switched_off=self._switched_off
+            )
+        except ForbiddenError as error:
+            self._decide(error, claims, unit_primitive)
+            raise
 
     def lets_in(self, claims: Claims, exchange: Exchange, upstream: Upstream) -> bool:
         """Whether the upstream's allow-list has the address that the request comes from."""

@@ -26,6 +26,7 @@ from gateway.errors import (
 )
 from gateway.policy.permits import required_unit_primitive
 from gateway.policy.routes import ROUTES
+from gateway.policy.tenants import cache_salt
 from gateway.upstream.models import Upstream
 
 MODELS = "/v1/models"
@@ -212,6 +213,11 @@ class OpenAISurface:
         body = await exchange.read_body(limit_bytes=self._max_body_bytes)
         question = parse_question(exchange.path, body)
         upstream = self._gate.permit(claims, unit_primitive, question.model, exchange=exchange)
+        # Whose cache is asked is not the client's to say.
+        question.members.pop("cache_salt", None)
+        if upstream.takes_cache_salt:
+            salt = msgspec.json.encode(cache_salt(claims))
+            question.members["cache_salt"] = msgspec.Raw(salt)
         question.members["model"] = msgspec.Raw(msgspec.json.encode(upstream.identifier))
         call = Call(
             route=exchange.path,

@@ -6,8 +6,9 @@ from gateway.upstream.usage import Usage
 
 _DATA = b"data:"
 _DONE = b"[DONE]"
-# No engine's event is longer; something else answers there.
+# No engine's event is longer, and no answer has more text; something else answers there.
 MAX_EVENT_BYTES = 1024 * 1024
+MAX_ANSWER_CHARS = 4 * 1024 * 1024
 
 
 class _Said(msgspec.Struct):
@@ -36,11 +37,12 @@ class Deltas:
     says that the engine failed; nothing is read after that.
     """
 
-    __slots__ = ("_held", "_is_stream", "is_broken", "is_complete", "is_done", "usage")
+    __slots__ = ("_held", "_is_stream", "_room", "is_broken", "is_complete", "is_done", "usage")
 
     def __init__(self, *, is_stream: bool) -> None:
         self._held = b""
         self._is_stream = is_stream
+        self._room = MAX_ANSWER_CHARS
         self.is_broken = False
         self.is_complete = False
         # Nothing will follow, whether or not the connection has ended.
@@ -49,12 +51,13 @@ class Deltas:
 
     def feed(self, data: bytes) -> str:
         """The text in it; the start of an unfinished event is held back for the next call."""
-        if not self._is_stream:
-            self._held += data
-            return ""
-        *lines, self._held = (self._held + data).split(b"\n")
+        lines: list[bytes] = []
+        self._held += data
+        if self._is_stream:
+            *lines, self._held = self._held.split(b"\n")
         text = "".join([self._read(line) for line in lines])
-        if len(self._held) > MAX_EVENT_BYTES:
+        self._room -= len(text)
+        if len(self._held) > MAX_EVENT_BYTES or self._room < 0:
             self._held, self.is_broken = b"", True
         return text
 

@@ -17,6 +17,11 @@ class FakeModelEndpoint:
         self.words = ["one", " two", " three"]
         self.pace_s = 0.0
         self.status = 200
+        # What each of the next requests is refused with, and what a stream says in its place.
+        self.refusals: list[tuple[int, str]] = []
+        self.raw: bytes | None = None
+        # Members of the entry in the list of models.
+        self.listed: dict[str, Any] = {}
         self.break_after: int | None = None
         self.waits = False
         self.lingers = False
@@ -58,7 +63,8 @@ class FakeModelEndpoint:
         if not self._is_known(request):
             return web.json_response({"error": "Unauthorized"}, status=401)
         self.probes += 1
-        return web.json_response({"object": "list", "data": [{"id": "demo", "object": "model"}]})
+        entry = {"id": "demo", "object": "model", **self.listed}
+        return web.json_response({"object": "list", "data": [entry]})
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         if not self._is_known(request):
@@ -67,9 +73,10 @@ class FakeModelEndpoint:
         asked = json.loads(body)
         self.bodies.append(body)
         self.requests.append(asked)
-        if self.status != 200:
-            error = {"message": "as told", "type": "BadRequestError", "param": None, "code": 400}
-            return web.json_response({"error": error}, status=self.status)
+        status, message = self.refusals.pop(0) if self.refusals else (self.status, "as told")
+        if status != 200:
+            error = {"message": message, "type": "BadRequestError", "param": None, "code": 400}
+            return web.json_response({"error": error}, status=status)
         self.running += 1
         try:
             if asked.get("stream"):
@@ -86,6 +93,9 @@ class FakeModelEndpoint:
     async def _stream(self, request: web.Request, asked: dict[str, Any]) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
         await response.prepare(request)
+        if self.raw is not None:
+            await response.write(self.raw)
+            return response
         frames = [_frame(asked, word) for word in self.words]
         if (asked.get("stream_options") or {}).get("include_usage"):
             frames.append({**_frame(asked, ""), "choices": [], "usage": USAGE})
