@@ -26,6 +26,30 @@ def running_apart(gateway: "FakeGateway") -> Iterator["FakeGateway"]:
         portal.call(gateway.stop)
 
 
+def prompt_parts(*texts: str, is_whole: bool = True) -> list[bytes]:
+    """The lines of an answer to a prompt; with the last one, which tells what was used."""
+    lines = [{"content": text} for text in texts]
+    last = {"content": "", "usage": {"tiny": {"input_tokens": 1, "output_tokens": 1}}}
+    return [msgspec.json.encode(line) + b"\n" for line in [*lines, *([last] if is_whole else [])]]
+
+
+def agent_parts(*events: tuple[str, dict[str, Any]], is_whole: bool = True) -> list[bytes]:
+    """The lines of one step of a conversation, each of a type and its data."""
+    said = [{"type": kind, "data": data} for kind, data in events]
+    last = {"type": "usage", "data": {"usage": {}}}
+    return [msgspec.json.encode(line) + b"\n" for line in [*said, *([last] if is_whole else [])]]
+
+
+@dataclass
+class Played:
+    """One answer of several; `cut` is the header that says what did not fit."""
+
+    parts: list[bytes] = field(default_factory=list)
+    status: int = 200
+    cut: str | None = None
+    breaks_off: bool = False
+
+
 @dataclass
 class FakeGateway:
     """Answers what a test sets; keeps what it was asked."""
@@ -38,6 +62,8 @@ class FakeGateway:
     # Each part waits for a turn when there are any to be had.
     turns: asyncio.Semaphore | None = None
     breaks_off: bool = False
+    # Played one after the other, before what is set above.
+    script: list[Played] = field(default_factory=list)
     # What it says of the models that it brings; None: it fails at that.
     definitions: bytes | None = b"[]"
     running: int = 0
@@ -62,7 +88,7 @@ class FakeGateway:
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_post(CHALLENGE_PATH, self._prove)
         app.router.add_get(DEFINITIONS_PATH, self._define)
-        app.router.add_post("/v1/{rest:.*}", self._answer)
+        app.router.add_post("/{version:v[12]}/{rest:.*}", self._answer)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
@@ -88,16 +114,18 @@ class FakeGateway:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.heard.append((request.path, headers, await request.read()))
-        answer = web.StreamResponse(status=self.status, headers=self.headers)
+        played = self._next()
+        cut = {} if played.cut is None else {"X-Casemate-Cut": played.cut}
+        answer = web.StreamResponse(status=played.status, headers={**self.headers, **cut})
         self.running += 1
         try:
             await answer.prepare(request)
-            for part in self.parts:
+            for part in played.parts:
                 if self.turns is not None:
                     await self.turns.acquire()
                 await answer.write(part)
                 self.sent_bytes += len(part)
-            if self.breaks_off and request.transport is not None:
+            if played.breaks_off and request.transport is not None:
                 request.transport.abort()
         except (asyncio.CancelledError, ConnectionError):
             self.left.set()
@@ -105,3 +133,8 @@ class FakeGateway:
         finally:
             self.running -= 1
         return answer
+
+    def _next(self) -> Played:
+        if self.script:
+            return self.script.pop(0)
+        return Played(parts=self.parts, status=self.status, breaks_off=self.breaks_off)
