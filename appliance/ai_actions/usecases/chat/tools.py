@@ -1,0 +1,122 @@
+"""Chat's tools: each reads one thing, with a right of its own, and none writes."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from appliance.ai_actions.errors import ActionFailedError
+from appliance.ai_actions.rules import Request, observations
+from appliance.ai_actions.rules.catalogue import CHAT
+from appliance.ai_actions.rules.documentation import load_library
+from appliance.ai_actions.rules.gateway_answers import ToolCall
+from appliance.ai_actions.rules.references import Kind, input_text, parse
+from appliance.ai_actions.usecases.chat.reading import READERS, Look
+from appliance.ai_actions.usecases.permitting import permitted_again
+from appliance.errors import NotFoundError
+from appliance.instance_settings.rules import Addresses
+from appliance.instance_settings.usecases import addresses
+from appliance.storage.engine import Session
+from gateway.contract.catalog import Catalog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A tool as the gateway names it; `kind` None: it reads the documentation."""
+
+    name: str
+    unit_primitive: str
+    notice: str
+    kind: Kind | None = None
+
+
+TOOLS: Mapping[str, Tool] = {
+    each.name: each
+    for each in (
+        Tool(
+            name="issue_reader",
+            unit_primitive="ask_issue",
+            notice="Reading an issue",
+            kind="issue",
+        ),
+        Tool(
+            name="merge_request_reader",
+            unit_primitive="ask_merge_request",
+            notice="Reading a merge request",
+            kind="merge_request",
+        ),
+        Tool(name="build_reader", unit_primitive="ask_build", notice="Reading a job", kind="job"),
+        Tool(
+            name="project_reader",
+            unit_primitive=CHAT,
+            notice="Reading a project",
+            kind="project",
+        ),
+        Tool(
+            name="gitlab_documentation",
+            unit_primitive="documentation_search",
+            notice="Searching the documentation",
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What a tool found; `sources` are shown to the user."""
+
+    text: str = field(repr=False)
+    sources: Sequence[Mapping[str, Any]] = ()
+
+
+def offered_tools(scopes: Collection[str]) -> list[str]:
+    """The tools for who holds those scopes."""
+    return [name for name, tool in TOOLS.items() if tool.unit_primitive in scopes]
+
+
+class Toolbox:
+    """Runs what a model asks for, if its asker might do so, too."""
+
+    def __init__(self, *, catalog: Catalog, told: Addresses) -> None:
+        self._catalog = catalog
+        self._told = told
+
+    def use(
+        self, session: Session, request: Request, call: ToolCall, *, now: datetime
+    ) -> Observation:
+        """What the call finds, with the asker's rights of this moment.
+
+        What is not there, and what the asker may not read, are told in the same words.
+        """
+        tool = TOOLS.get(call.tool)
+        if tool is None:
+            return Observation(text=observations.NO_SUCH_TOOL)
+        try:
+            caller = permitted_again(
+                session,
+                request,
+                catalog=self._catalog,
+                now=now,
+                unit_primitive=tool.unit_primitive,
+            )
+            if tool.kind is None:
+                return _search(input_text(call.tool_input))
+            look = Look(session=session, user=caller.user, request=request, now=now)
+            return Observation(text=self._read(look, tool.kind, call))
+        except (ActionFailedError, NotFoundError):
+            return Observation(text=observations.NOT_FOUND)
+
+    def _read(self, look: Look, kind: Kind, call: ToolCall) -> str:
+        public_url = addresses(look.session, self._told).instance_public_url
+        reference = parse(input_text(call.tool_input), kind, public_url=public_url)
+        if reference is None:
+            raise NotFoundError(what=kind)
+        return READERS[kind](look, reference)
+
+
+def _search(question: str) -> Observation:
+    found = load_library().search(question)
+    if not found:
+        return Observation(text=observations.NO_DOCUMENTATION)
+    sources = [{"title": page.title, "name": page.name, "type": "documentation"} for page in found]
+    return Observation(text=observations.of_pages(found), sources=sources)
