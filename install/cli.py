@@ -309,6 +309,7 @@ def version() -> None:
 def _add_groups() -> None:
     from install.auditing import app as audit
     from install.features import app as features
+    from install.flags import app as flags
     from install.gateways import app as gateways
     from install.instance_settings import app as settings
     from install.keys import app as keys
@@ -323,12 +324,13 @@ def _add_groups() -> None:
         models, name="models", help="Models: add, list, change, check, remove, offered, sync."
     )
     app.add_typer(features, name="features", help="Models of features: list, assign, lock, reset.")
+    app.add_typer(flags, name="flags", help="Feature flags: list, show, set, reset, stale.")
     app.add_typer(licence, name="licence", help="Licences: issue, inspect, add, list, remove.")
     app.add_typer(seats, name="seats", help="Seats: list, give, take.")
     app.add_typer(audit, name="audit", help="The audit log: verify, list.")
     app.add_typer(gateways, name="gateways", help="Gateways: list, show, add, remove.")
     app.add_typer(keys, name="keys", help="Signing keys: list, rotate.")
-    app.add_typer(settings, name="settings", help="Where the parts are reached: show, set, reset.")
+    app.add_typer(settings, name="settings", help="Addresses and limits: show, set, reset.")
     app.add_typer(tls, name="tls", help="Certificates: show, renew.")
     app.command()(usage)
     app.command()(setup)

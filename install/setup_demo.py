@@ -200,7 +200,10 @@ class Organisation:
 
     def _turn_flags_on(self, wish: Wish, group_id: int) -> None:
         for flag in self._asked.ask("GET", "/api/v4/features"):
-            if flag["state"] == "on" or (wish.is_saas and _is_on_for(group_id, flag)):
+            # What is left of a flag of another release can only be reset.
+            if flag["definition"] is None or flag["state"] == "on":
+                continue
+            if wish.is_saas and _is_on_for(group_id, flag):
                 continue
             body = {"value": True, **({"group": GROUP} if wish.is_saas else {})}
             self._asked.ask("POST", f"/api/v4/features/{flag['name']}", body)

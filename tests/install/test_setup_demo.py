@@ -51,7 +51,11 @@ class FakeInstance(Instance):
                 return self.found(name)
             case _:
                 pass
-        flags = [{"name": n, "state": s, "gates": self.gates} for n, s in self.flags.items()]
+        flags: list[dict[str, Any]] = [
+            {"name": name, "state": state, "gates": self.gates, "definition": {}}
+            for name, state in self.flags.items()
+        ]
+        flags.append({"name": "left", "state": "off", "gates": [], "definition": None})
         return {
             "licenses": list(self.licences.values()),
             "features": flags,
