@@ -42,6 +42,28 @@ async def test_fields_the_gateway_does_not_know_reach_the_model(
     assert b'"temperature":0.25' in endpoint.bodies[0]
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_tenants_of_one_engine_share_no_cache(
+    gateway: RunningGateway, endpoint: FakeModelEndpoint, stream: bool
+) -> None:
+    endpoint.listed = {"owned_by": "vllm"}
+    probes = endpoint.probes
+    await eventually(lambda: endpoint.probes > probes + 1)
+    for root_ns in (5, 5, 6):
+        token = a_token(ns=root_ns, root_ns=root_ns)
+        await gateway.chat(token, stream=stream, cache_salt="mine")
+    first, again, other = [asked["cache_salt"] for asked in endpoint.requests]
+    assert first == again != other
+    assert "mine" not in {first, other}
+
+
+async def test_an_engine_that_may_refuse_the_members_of_others_gets_none(
+    gateway: RunningGateway, endpoint: FakeModelEndpoint
+) -> None:
+    await gateway.chat(cache_salt="mine")
+    assert "cache_salt" not in endpoint.requests[0]
+
+
 async def test_the_model_is_asked_by_its_identifier(
     gateway: RunningGateway, endpoint: FakeModelEndpoint, instance: FakeInstance
 ) -> None:

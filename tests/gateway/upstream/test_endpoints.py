@@ -64,6 +64,18 @@ async def test_what_a_probe_saw_is_kept_until_the_endpoint_changes(
     client.close()
 
 
+async def test_a_probe_learns_how_much_a_model_takes(
+    endpoints: Endpoints, guard: EgressGuard, endpoint: FakeModelEndpoint
+) -> None:
+    endpoint.listed = {"owned_by": "vllm", "max_model_len": 2048}
+    endpoints.replace((a_known_model(endpoint.url),))
+    client = Client(guard, connect_timeout_s=1)
+    await endpoints.probe(client)
+    (upstream,) = endpoints.everything()
+    assert (upstream.window_tokens(9), upstream.takes_cache_salt) == (2048, True)
+    client.close()
+
+
 @pytest.mark.parametrize("api_key", ["a\r\nHost: elsewhere", "a\x00", "\u00fc"])
 def test_a_model_whose_api_key_fits_no_header_is_left_out(
     endpoints: Endpoints, api_key: str

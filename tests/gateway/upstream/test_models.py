@@ -1,6 +1,7 @@
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.upstream.listed import ListedModel
 from gateway.upstream.models import Load, Upstream, open_upstream
 from tests.builders import a_known_model
 
@@ -98,3 +99,33 @@ def test_an_endpoint_that_stays_keeps_what_is_known_of_it() -> None:
     assert (same.state, same.in_flight) == ("ready", 1)
     other_key = opened(URLS[1], before=before, api_key="k").replicas[0]
     assert (other_key.state, other_key.in_flight, other_key.api_key) == ("ready", 0, "k")
+
+
+def listed(upstream: Upstream, *entries: ListedModel) -> None:
+    for replica, each in zip(upstream.replicas, entries, strict=True):
+        replica.listed = {each.id: each}
+
+
+def test_the_least_window_that_anybody_says_holds() -> None:
+    upstream = opened(*URLS[:2], context_tokens=4096)
+    assert upstream.window_tokens(9) == 4096
+    listed(upstream, ListedModel("demo", max_model_len=2048), ListedModel("demo"))
+    assert upstream.window_tokens(9) == 2048
+    listed(upstream, ListedModel("demo", max_model_len=8192), ListedModel("demo"))
+    assert upstream.window_tokens(9) == 4096
+
+
+def test_where_nobody_says_a_window_it_is_the_familys() -> None:
+    upstream = opened(URLS[0], family="mistral")
+    listed(upstream, ListedModel("another", max_model_len=2048))
+    assert upstream.window_tokens(9) == 9
+    assert upstream.family == "mistral"
+
+
+def test_prefixes_are_kept_apart_where_one_engine_is_known_to_do_it() -> None:
+    upstream = opened(*URLS[:2])
+    assert not upstream.takes_cache_salt
+    listed(upstream, ListedModel("demo", owned_by="vllm"), ListedModel("demo"))
+    assert upstream.takes_cache_salt
+    moved = opened(*URLS[:2], before=upstream)
+    assert moved.takes_cache_salt
