@@ -2,7 +2,6 @@
 
 from appliance.resources.rules.filters import (
     EVERY_ITEM,
-    MAX_SEARCH_CHARS,
     ItemFilter,
     ItemOrder,
     Times,
@@ -51,7 +50,6 @@ __all__ = [
     "CHANGES",
     "EVERY_ITEM",
     "MAKES",
-    "MAX_SEARCH_CHARS",
     "NEWEST_FIRST",
     "OLDEST_FIRST",
     "REMOVES",

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-MAX_SEARCH_CHARS = 255
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemOrder:

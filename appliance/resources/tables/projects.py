@@ -1,6 +1,6 @@
 """The rows of projects."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -68,6 +68,12 @@ def project_row_at(session: Session, full_path: str) -> ProjectRow | None:
         return None
     query = select(ProjectRow).where(ProjectRow.full_path_key == fold(full_path))
     return session.exec(query).first()
+
+
+def projects_among(session: Session, ids: Collection[int]) -> Mapping[int, Project]:
+    """Those of the projects that there are, by id."""
+    query = select(ProjectRow).where(col(ProjectRow.id).in_(ids))
+    return {each.id: each for each in map(project_of, session.exec(query).all())}
 
 
 def add_project(session: Session, new: NewProject, *, full_path: str, now: datetime) -> ProjectRow:

@@ -60,6 +60,7 @@ from appliance.resources.usecases.projects import (
     list_projects,
     named_project,
     namespace_of,
+    projects_among,
     visible_project,
 )
 from appliance.resources.usecases.vulnerabilities import (
@@ -123,6 +124,7 @@ __all__ = [
     "note_on",
     "notes_of",
     "project_of",
+    "projects_among",
     "publish_draft_note",
     "publish_draft_notes",
     "trace_of",

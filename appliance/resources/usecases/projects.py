@@ -1,6 +1,6 @@
 """What people do with projects; who may do it is decided by their role in the project's group."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -46,6 +46,11 @@ def named_project(session: Session, user: User, reference: str, *, now: datetime
     if isinstance(named, int):
         return visible_project(session, user, named, now=now)
     return _checked(session, user, tables.projects.project_row_at(session, named), now=now)
+
+
+def projects_among(session: Session, project_ids: Collection[int]) -> Mapping[int, Project]:
+    """Those of the projects that there are, by id and whoever asks."""
+    return tables.projects.projects_among(session, project_ids)
 
 
 def namespace_of(session: Session, project: Project) -> Namespace:
