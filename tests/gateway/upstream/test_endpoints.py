@@ -68,7 +68,7 @@ async def test_a_probe_learns_how_much_a_model_takes(
     endpoints: Endpoints, guard: EgressGuard, endpoint: FakeModelEndpoint
 ) -> None:
     endpoint.listed = {"owned_by": "vllm", "max_model_len": 2048}
-    endpoints.replace((a_known_model(endpoint.url),))
+    endpoints.replace((a_known_model(endpoint.url, api_key=endpoint.api_key),))
     client = Client(guard, connect_timeout_s=1)
     await endpoints.probe(client)
     (upstream,) = endpoints.everything()
