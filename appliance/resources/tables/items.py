@@ -110,7 +110,7 @@ def _conditions(row: type[ItemRow], wanted: ItemFilter) -> list[Any]:
     times = wanted.times
     conditions: list[Any | None] = [
         None if wanted.state is None else row.state == wanted.state,
-        None if wanted.author_id is None else row.author_id == wanted.author_id,
+        None if wanted.author_id is None else col(row.author_id).in_(_numbers([wanted.author_id])),
         None if wanted.iids is None else col(row.iid).in_(_numbers(wanted.iids)),
         None if times.created_after is None else row.created_at >= times.created_after,
         None if times.created_before is None else row.created_at <= times.created_before,
