@@ -2,8 +2,6 @@
 
 import random
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -40,6 +38,8 @@ from appliance.access_tokens.usecases import Minter
 from appliance.accounts import rest as accounts
 from appliance.accounts.rest import note_refusal, provide_caller, require_access
 from appliance.accounts.rules import Access
+from appliance.ai_actions import jobs as ai_jobs
+from appliance.ai_actions.jobs import Pace
 from appliance.ai_actions.usecases import Deliveries
 from appliance.answers import ANSWERS
 from appliance.audit import rest as audit
@@ -72,6 +72,8 @@ from appliance.instance_settings.rules import check_address as check_public_addr
 from appliance.joints import (
     FROM_ABOVE,
     action_tools,
+    ai_workers,
+    echoes_of,
     held_kids,
     letting_go,
     make_context,
@@ -86,6 +88,7 @@ from appliance.model_selection.rules.definitions import MAX_DOCUMENT_BYTES
 from appliance.model_selection.usecases import ModelNaming, ModelSync
 from appliance.namespaces import rest as namespaces
 from appliance.observation import Observation
+from appliance.opening import Instance, open_instance
 from appliance.outbound import Outbound
 from appliance.resources import rest as resources
 from appliance.self_hosted_models import rest as self_hosted_models
@@ -99,12 +102,9 @@ from appliance.storage.engine import (
     Session,
     database_hosts,
     database_url,
-    with_password,
 )
-from appliance.storage.identity import Identity, read_identity
-from appliance.storage.migrations import migrate
 from appliance.storage.paging import DEFAULT_PER_PAGE, Page
-from appliance.storage.sealing import Sealer, check_master_key
+from appliance.storage.sealing import Sealer
 from appliance.timed_jobs import Job, PlannedJob, TimedJobs
 from appliance.usage import jobs as usage_jobs
 from appliance.usage import rest as usage
@@ -147,15 +147,6 @@ class RouteWithoutAccessError(ApplianceError):
         super().__init__(f"The route {path} does not say whom it is open to.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instance:
-    """An opened instance: its database, its master key and who it is."""
-
-    db: Db
-    sealer: Sealer
-    identity: Identity
-
-
 def utc_now() -> datetime:
     """The clock of a running instance."""
     return datetime.now(UTC)
@@ -167,35 +158,6 @@ def release() -> str:
         return version("casemate")
     except PackageNotFoundError:
         return "0+source"
-
-
-def open_database(settings: Settings) -> Db:
-    """Opens the database in the form that this release needs.
-
-    Raises:
-        DatabaseUrlError: its URL cannot be used.
-        DatabasePasswordError: its password cannot be read.
-        DatabaseUnavailableError: it does not answer.
-    """
-    url = with_password(database_url(settings.database), settings.database_password_file)
-    migrate(url)
-    return Db(url)
-
-
-def open_instance(settings: Settings) -> Instance:
-    """Opens an instance that `init` has filled.
-
-    Raises:
-        ApplianceError: the database, the master key or the first contents are missing or wrong.
-    """
-    with ExitStack() as undo:
-        # First of all: without its key nothing of the database should be touched.
-        sealer = Sealer.from_file(settings.master_key_path, is_mounted=settings.secrets_mounted)
-        db = undo.enter_context(closing(open_database(settings)))
-        identity = db.read_blocking(read_identity)
-        db.read_blocking(lambda session: check_master_key(session, sealer))
-        undo.pop_all()
-    return Instance(db=db, sealer=sealer, identity=identity)
 
 
 def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Litestar:
@@ -221,6 +183,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     }
     values["model_tools"] = model_tools(values)
     values["action_tools"] = action_tools(values)
+    values["workers"] = workers = ai_workers(values, pace=_pace(settings))
     values["sockets"] = graphql.Sockets(instance.db, values["told"], clock=clock)
     values["answering"] = graphql.Answering(_SCHEMA, make_context(values))
     timed = (*_jobs(settings, instance.sealer), *model_jobs.jobs_of_offers(values["model_sync"]))
@@ -252,7 +215,13 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         # The pages that Litestar would add load their scripts from outside.
         openapi_config=None,
         # What jobs are in the middle of needs the way out until it is done.
-        lifespan=[lambda _: outbound.run(), lambda _: jobs.run(), lambda _: streams.run()],
+        lifespan=[
+            lambda _: outbound.run(),
+            lambda _: jobs.run(),
+            lambda _: streams.run(),
+            lambda _: echoes_of(workers, values).run(),
+            lambda _: workers.run(),
+        ],
         on_shutdown=[instance.db.close],
     )
     _check_every_route_states_its_access(app)
@@ -328,6 +297,15 @@ def _retention(settings: Settings) -> Retention:
     )
 
 
+def _pace(settings: Settings) -> Pace:
+    return Pace(
+        at_once=settings.ai_workers,
+        at_once_of_a_user=settings.ai_workers_per_user,
+        limit=settings.ai_answer_timeout,
+        is_inline=settings.ai_actions_inline,
+    )
+
+
 def _key_timing(settings: Settings) -> Timing:
     return Timing(life=settings.signing_key_life, max_age=settings.key_set_max_age)
 
@@ -339,6 +317,7 @@ def _jobs(settings: Settings, sealer: Sealer) -> tuple[Job | PlannedJob, ...]:
         *usage_jobs.jobs_of_usage(_retention(settings)),
         *explanation_jobs.jobs,
         *feed_jobs.jobs,
+        *ai_jobs.jobs,
     )
 
 

@@ -13,11 +13,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from appliance.access_tokens.usecases import ensure_signing_key
 from appliance.accounts import usecases as accounts
 from appliance.accounts.rules import Profile, Scope
-from appliance.app import open_database
 from appliance.audit.rules import SYSTEM
 from appliance.errors import ApplianceError, NotFoundError
 from appliance.gateway_feed import usecases as gateway_feed
 from appliance.model_selection.usecases import ModelNaming, assign_everywhere
+from appliance.opening import open_database
 from appliance.self_hosted_models import rules as model_rules
 from appliance.self_hosted_models import usecases as models
 from appliance.settings import Settings

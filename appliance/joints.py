@@ -8,7 +8,13 @@ from typing import Any
 from litestar.types import Scope
 
 from appliance.accounts.rules import Caller
-from appliance.ai_actions.rules import Message, Request
+from appliance.ai_actions.jobs import Echoes, Pace, Workers
+from appliance.ai_actions.rules import ActionName, Message, Request
+from appliance.ai_actions.rules.catalogue import ACTIONS
+from appliance.ai_actions.usecases import Runner
+from appliance.ai_actions.usecases.answering import ActionRunner
+from appliance.ai_actions.usecases.asking_gateway import GatewayAsker
+from appliance.ai_actions.usecases.chat import ChatRunner, Toolbox
 from appliance.audit.rules import Actor
 from appliance.fields.resolving import ActionTools, Context, ModelTools
 from appliance.gateway_feed.usecases import kids_held, state_of_model, states_of_models
@@ -61,6 +67,29 @@ def action_tools(values: Mapping[str, Any]) -> ActionTools:
         await values["workers"].cancel(uid)
 
     return ActionTools(deliveries=deliveries, start=start, cancel=cancel)
+
+
+def ai_workers(values: Mapping[str, Any], *, pace: Pace) -> Workers:
+    """Who runs AI actions, of what is handed to everybody."""
+    catalog, told = load_catalog(), values["told"]
+    asker = GatewayAsker(
+        values["db"],
+        values["outbound"],
+        minter=values["minter"],
+        told=told,
+        catalog=catalog,
+        clock=values["clock"],
+    )
+    act = ActionRunner(asker, catalog=catalog)
+    toolbox = Toolbox(catalog=catalog, told=told)
+    runners: dict[ActionName, Runner] = dict.fromkeys(ACTIONS, act)
+    runners["chat"] = ChatRunner(asker, act, toolbox=toolbox, catalog=catalog)
+    return Workers(values["db"], values["deliveries"], runners, pace=pace, clock=values["clock"])
+
+
+def echoes_of(workers: Workers, values: Mapping[str, Any]) -> Echoes:
+    """What other processes' workers have answered, for who waits in this one."""
+    return Echoes(values["db"], values["deliveries"], worker=workers.name, clock=values["clock"])
 
 
 def make_context(values: Mapping[str, Any]) -> Callable[[Caller, Scope], Context]:

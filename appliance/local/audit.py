@@ -2,9 +2,9 @@
 
 from contextlib import closing
 
-from appliance.app import open_database
 from appliance.audit import usecases
 from appliance.audit.rules import Verdict
+from appliance.opening import open_database
 from appliance.settings import Settings
 
 

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from appliance.access_tokens.usecases import forgive_clock
-from appliance.app import open_database, utc_now
+from appliance.app import utc_now
 from appliance.audit.rules import SYSTEM
 from appliance.errors import ApplianceError
 from appliance.licensing import usecases
+from appliance.opening import open_database
 from appliance.settings import Settings
 from appliance.storage.engine import Session
 

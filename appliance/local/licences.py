@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from appliance.accounts.usecases import get_user_named
-from appliance.app import open_database, utc_now
+from appliance.app import utc_now
 from appliance.audit.rules import SYSTEM
 from appliance.licensing import usecases
 from appliance.licensing.errors import LicenceUnreadableError
 from appliance.licensing.rules import Licence
+from appliance.opening import open_database
 from appliance.settings import Settings
 from appliance.storage.engine import Session
 from appliance.storage.identity import read_identity

@@ -6,9 +6,10 @@ from typing import Any, TypeVar
 
 from appliance.accounts import usecases
 from appliance.accounts.rules import PersonalAccessToken, Profile, Scope, UserState
-from appliance.app import open_database, utc_now
+from appliance.app import utc_now
 from appliance.audit.rules import SYSTEM
 from appliance.errors import InvalidFieldsError
+from appliance.opening import open_database
 from appliance.settings import Settings
 from appliance.storage.engine import Session
 from appliance.storage.paging import MAX_PER_PAGE, Page

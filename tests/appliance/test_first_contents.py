@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from appliance.app import open_database
 from appliance.audit.rules import SYSTEM
 from appliance.errors import ApplianceError
 from appliance.first_contents import Answers, AnswersError, fill, read_answers
 from appliance.gateway_feed.rules import encode
 from appliance.model_selection.rules import FeatureSetting
 from appliance.model_selection.usecases import list_features, reset_features
+from appliance.opening import open_database
 from appliance.self_hosted_models.errors import EndpointNotAllowedError
 from appliance.storage.sealing import MasterKeyMissingError, MasterKeyWrongError
 from gateway.contract.catalog import load_catalog

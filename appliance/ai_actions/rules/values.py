@@ -73,7 +73,8 @@ class Placed:
 class Request:
     """A wish that was accepted; `uid` is its name outside, `attempt` counts its runs from 1.
 
-    With `is_cancelled` its user wants no answer any more. `namespace_id` is the group whose grant, models and usage count; None: the user has none.
+    With `is_cancelled` its user wants no answer any more. `namespace_id` is the group whose grant,
+    models and usage count; None: the user has none.
     """
 
     id: int
