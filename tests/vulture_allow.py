@@ -8,6 +8,7 @@ from appliance import settings as instance_settings
 from appliance.console import rules as console
 from appliance.explanations import graphql as explanations
 from appliance.feature_flags import graphql as feature_flags
+from appliance.feature_flags import rest as flag_requests
 from appliance.fields import connections
 from appliance.gateway_feed import tables as gateway_feed
 from appliance.graphql import schema
@@ -97,6 +98,10 @@ _ = [
     explanations.Verdict.PERMITTED,
     explanations.CheckState.PASSED,
     explanations.CheckState.NOT_REACHED,
+    # What clients send of a flag is refused by its name, or means nothing.
+    flag_requests.FlagBody.feature_group,
+    flag_requests.FlagBody.repository,
+    flag_requests.FlagBody.force,
     feature_flags.FeatureFlag.enabled,
     feature_flags.Metadata.revision,
     feature_flags.Metadata.enterprise,
