@@ -39,6 +39,7 @@ from appliance.accounts import rest as accounts
 from appliance.accounts.rest import note_refusal, provide_caller, require_access
 from appliance.accounts.rules import Access
 from appliance.ai_actions import jobs as ai_jobs
+from appliance.ai_actions import rest as ai_actions
 from appliance.ai_actions.jobs import Pace
 from appliance.ai_actions.usecases import Deliveries
 from appliance.answers import ANSWERS
@@ -123,6 +124,7 @@ HANDLERS = [
     *namespaces.handlers,
     *feature_flags.handlers,
     *resources.handlers,
+    *ai_actions.handlers,
     *access_tokens.handlers,
     *licensing.handlers,
     *self_hosted_models.handlers,
