@@ -109,10 +109,10 @@ def shown_thread(thread: Thread) -> AiConversationsThread:
 
 
 def _shown_extras(extras: Mapping[str, Any]) -> AiMessageExtras:
-    added = extras.get("additional_context") or ()
+    added = extras.get("additionalContext") or ()
     return AiMessageExtras(
         sources=list(extras.get("sources") or ()),
-        has_feedback=bool(extras.get("has_feedback")),
+        has_feedback=bool(extras.get("hasFeedback")),
         additional_context=[
             AiAdditionalContext(
                 category=_CATEGORIES[each["category"]],
