@@ -49,6 +49,27 @@ async def test_a_change_reaches_an_open_stream_and_says_only_what_changed(live: 
     assert (change.keys, change.issuers, change.switched_off, change.revocations) == (None,) * 4
 
 
+@pytest.mark.parametrize(
+    ("wish", "takes_back"),
+    [
+        ({"value": False, "user": "admin"}, "generations"),
+        ({"value": False, "group": "lab"}, "minimum_era"),
+        ({"value": 99, "key": "percentage_of_actors"}, "minimum_era"),
+        ({"value": False}, "minimum_era"),
+    ],
+)
+async def test_what_a_flag_takes_is_taken_from_tokens_in_hand(
+    live: Live, wish: dict[str, Any], takes_back: str
+) -> None:
+    await live.admin.post("/api/v4/groups", json={"name": "Lab", "path": "lab"})
+    async with live.stream() as reader:
+        await reader.next()
+        path = "/api/v4/features/ai_duo_chat_fix_code_switch"
+        assert (await live.admin.post(path, json=wish)).status_code == 201
+        change = await reader.until(lambda document: document.revocations is not None)
+    assert getattr(change.revocations, takes_back)
+
+
 async def test_what_another_process_commits_is_found(live: Live) -> None:
     async with live.stream() as reader:
         first = await reader.next()
