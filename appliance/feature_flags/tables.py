@@ -1,13 +1,13 @@
 """The rows of what feature flags were set to."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import UniqueConstraint, and_, or_
 from sqlmodel import Field, col, delete, select
 
-from appliance.feature_flags.rules import Gate, GateKind
+from appliance.feature_flags.rules import Asker, Gate, GateKind
 from appliance.storage.engine import Row, Session
 
 
@@ -31,7 +31,24 @@ class FlagGateRow(Row, table=True):
 
 def all_gates(session: Session) -> Sequence[Gate]:
     """Everything that was set, of all flags."""
-    rows = session.exec(select(FlagGateRow).order_by(col(FlagGateRow.id)))
+    return _gates(session.exec(select(FlagGateRow).order_by(col(FlagGateRow.id))))
+
+
+def gates_for(session: Session, asker: Asker) -> Sequence[Gate]:
+    """What was set for everyone, for the asker and for their groups, of all flags."""
+    named = [("namespace", each) for each in asker.namespaces]
+    if asker.user_id is not None:
+        named.append(("user", asker.user_id))
+    # Thousands may be named in a flag, and every token that is minted asks here.
+    wanted = [
+        and_(col(FlagGateRow.gate) == gate, col(FlagGateRow.subject_id) == subject_id)
+        for gate, subject_id in named
+    ]
+    query = select(FlagGateRow).where(or_(col(FlagGateRow.subject_id) == 0, *wanted))
+    return _gates(session.exec(query.order_by(col(FlagGateRow.id))))
+
+
+def _gates(rows: Iterable[FlagGateRow]) -> Sequence[Gate]:
     return [
         Gate(
             flag=row.flag,

@@ -21,7 +21,7 @@ def enabled_flags(
 ) -> frozenset[str]:
     """Every flag that is on for a user in a group, whose ids from the root down are given."""
     asker = Asker(user_id=user.id if user else None, namespaces=namespaces)
-    return rules.on_flags(rules.load_definitions(), tables.all_gates(session), asker)
+    return rules.on_flags(rules.load_definitions(), tables.gates_for(session, asker), asker)
 
 
 def flags_of_page(session: Session) -> frozenset[str]:

@@ -21,6 +21,13 @@ async def test_flags_are_told_in_the_order_asked_for(asker: Asker) -> None:
     ]
 
 
+async def test_editors_are_told_that_models_of_chat_can_be_chosen(asker: Asker) -> None:
+    names = 'featureFlags(names: ["ai_user_model_switching"]) { enabled name }'
+    query = f"{{ metadata {{ version {names} }} }}"
+    (told,) = (await asker.data(query))["metadata"]["featureFlags"]
+    assert told == {"name": "ai_user_model_switching", "enabled": True}
+
+
 async def test_a_flag_is_as_it_is_for_who_asks(asker: Asker) -> None:
     _, pat = await asker.server.new_user("ada")
     body = {"value": "false", "user": "ada"}

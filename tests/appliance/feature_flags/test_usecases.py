@@ -48,6 +48,13 @@ def test_a_flag_is_switched_and_reset(db: Db) -> None:
     assert not db.read_blocking(usecases.list_gates)
 
 
+def test_what_is_set_for_others_says_nothing(db: Db) -> None:
+    set_flag(db, False, ("user", 8), ("namespace", 7), ("namespace", 6))
+    assert is_on(db, user_id=7, namespaces=(5, 8))
+    assert not is_on(db, user_id=8)
+    assert not is_on(db, user_id=6, namespaces=(6, 9))
+
+
 def test_everyone_and_a_share_replace_each_other(db: Db) -> None:
     set_flag(db, 0)
     assert not is_on(db)
