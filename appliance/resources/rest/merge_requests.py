@@ -11,6 +11,7 @@ from litestar.response import Response
 from pydantic import StrictStr
 
 from appliance.accounts.rules import Access
+from appliance.errors import NotFoundError
 from appliance.resources import usecases
 from appliance.resources.rest.asking import (
     API,
@@ -204,6 +205,46 @@ async def get_changes(*, at: NamedDependency[AskingAt], iid: FromPath[int]) -> S
     return await at.read(work)
 
 
+@get(f"{ONE}/versions", opt={"access": Access.API}, dependencies=ASKING_AT)
+async def list_versions(*, at: NamedDependency[AskingAt], iid: FromPath[int]) -> list[Shown]:
+    """The one version that is kept of what it changes; GitLab's own clients go this way."""
+    return await at.read(
+        lambda session, place, _: [
+            _version(session, usecases.merge_request_at(session, place, iid))
+        ]
+    )
+
+
+@get(f"{ONE}/versions/{{number:int}}", opt={"access": Access.API}, dependencies=ASKING_AT)
+async def get_version(
+    *, at: NamedDependency[AskingAt], iid: FromPath[int], number: FromPath[int]
+) -> Shown:
+    """It, with what it changes."""
+
+    def work(session: Session, place: Place, _: datetime) -> Shown:
+        found = usecases.merge_request_at(session, place, iid)
+        if number != found.id:
+            raise NotFoundError(what="Version")
+        diffs = [show_diff(each) for each in usecases.diffs_of(session, found)]
+        return {**_version(session, found), "commits": [], "diffs": diffs}
+
+    return await at.read(work)
+
+
+def _version(session: Session, merge_request: MergeRequest) -> Shown:
+    # There are no versions before it, so it takes its number from what it belongs to.
+    return {
+        "id": merge_request.id,
+        "merge_request_id": merge_request.id,
+        "state": "collected",
+        "real_size": str(len(usecases.diffs_of(session, merge_request))),
+        "created_at": merge_request.created_at.isoformat(),
+        "head_commit_sha": None,
+        "base_commit_sha": None,
+        "start_commit_sha": None,
+    }
+
+
 def _show(session: Session, merge_request: MergeRequest, at: AskingAt) -> Shown:
     return show_merge_request(session, merge_request, public_url=at.public_url)
 
@@ -234,4 +275,6 @@ handlers = (
     delete_merge_request,
     list_diffs,
     get_changes,
+    list_versions,
+    get_version,
 )
