@@ -25,7 +25,6 @@ INSTANCE_LIFETIME = timedelta(minutes=5)
 INSTANCE_KEPT = timedelta(minutes=4)
 # What the real instance gives; a verifier's clock may be a little behind.
 NOT_BEFORE_MARGIN = timedelta(seconds=5)
-ENABLED_FLAGS = "X-Gitlab-Enabled-Feature-Flags"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +166,7 @@ def client_headers(claims: Claims, *, version: str) -> dict[str, str]:
         headers.REALM: claims.gitlab_realm,
         "X-Gitlab-Version": version,
         "X-Gitlab-Host-Name": urlsplit(claims.iss).hostname or "",
-        ENABLED_FLAGS: ",".join(sorted(claims.flags)),
+        headers.ENABLED_FEATURE_FLAGS: ",".join(sorted(claims.flags)),
     }
     if claims.ns is not None:
         sent[headers.NAMESPACE_ID] = str(claims.ns)

@@ -1,6 +1,8 @@
 """When a flag is on for somebody."""
 
+import tomllib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -32,6 +34,7 @@ from gateway.contract.catalog import load_catalog
 from gateway.contract.selection import SWITCHING_FLAG
 
 FLAG = load_definitions()["ai_duo_chat_switch"]
+PROMPTS = Path(__file__).parents[3] / "gateway" / "prompts" / "library"
 ADA = Asker(user_id=7, namespaces=(1, 5))
 
 
@@ -121,6 +124,13 @@ def test_the_gateway_is_told_of_the_flags_that_it_asks_for_alone() -> None:
     told = pushed_to("gateway", definitions, definitions)
     assert told == {"ai_global_switch", SWITCHING_FLAG, "new_prompt_template"}
     assert pushed_to("gateway", [FLAG.name], definitions) == frozenset()
+
+
+def test_what_a_prompt_waits_for_is_told_to_the_gateway() -> None:
+    definitions = load_definitions()
+    texts = [path.read_text() for path in PROMPTS.rglob("*.toml")]
+    named = {flag for text in texts if (flag := tomllib.loads(text).get("flag")) is not None}
+    assert named <= pushed_to("gateway", definitions, definitions)
 
 
 def test_who_errs_is_told_what_may_have_been_meant() -> None:
