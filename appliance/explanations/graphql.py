@@ -10,7 +10,7 @@ from appliance.accounts.rules import Access
 from appliance.errors import InvalidFieldsError
 from appliance.explanations import usecases
 from appliance.explanations.rules import Check, Explanation, Question, Recollection
-from appliance.fields.global_ids import NamespaceID, UserID
+from appliance.fields.global_ids import NamespaceID, ProjectID, UserID
 from appliance.fields.resolving import Info, field
 
 
@@ -63,11 +63,13 @@ class AiDecision:
 class AiExplanation:
     """An answer; `decision` is there when one was asked about.
 
-    `model` is the one that is named, or that would be used.
+    `model` is the one that is named, or that would be used; `ai_action_code` is what a user of an
+    AI action is shown.
     """
 
     verdict: Verdict
     code: str | None
+    ai_action_code: str | None
     unit_primitive: str
     model: str | None
     checks: list[AiExplanationCheck]
@@ -91,12 +93,13 @@ class ExplanationsQuery:
         feature: str | None = strawberry.UNSET,
         unit_primitive: str | None = strawberry.UNSET,
         namespace_id: NamespaceID | None = strawberry.UNSET,
+        project_id: ProjectID | None = strawberry.UNSET,
         model: str | None = strawberry.UNSET,
         address: str | None = strawberry.UNSET,
         decision_id: str | None = strawberry.UNSET,
     ) -> AiExplanation | None:
         """An admin asks about anybody, an owner within the group, everybody about themself."""
-        others = (user_id, feature, unit_primitive, namespace_id, model, address)
+        others = (user_id, feature, unit_primitive, namespace_id, project_id, model, address)
         if decision_id:
             if any(others):
                 raise InvalidFieldsError({"decisionId": "leave out everything else beside it"})
@@ -106,6 +109,7 @@ class ExplanationsQuery:
             feature=feature or None,
             unit_primitive=unit_primitive or None,
             namespace_id=namespace_id or None,
+            project_id=project_id or None,
             model=model or None,
             address=address or None,
         )
@@ -133,6 +137,7 @@ def _remembered(info: Info, decision_id: str) -> AiExplanation:
     return AiExplanation(
         verdict=Verdict.UNKNOWN,
         code=None,
+        ai_action_code=None,
         unit_primitive=decision.unit_primitive,
         model=decision.model,
         checks=[],
@@ -144,6 +149,7 @@ def _show(explanation: Explanation, decision: AiDecision | None = None) -> AiExp
     return AiExplanation(
         verdict=Verdict(explanation.verdict),
         code=explanation.code,
+        ai_action_code=explanation.ai_action_code,
         unit_primitive=explanation.unit_primitive,
         model=explanation.model,
         checks=_show_checks(explanation.checks),

@@ -32,6 +32,7 @@ async def get_explanation(  # noqa: PLR0913  # each is a parameter of the query
     feature: FromQuery[str | None] = None,
     unit_primitive: FromQuery[str | None] = None,
     namespace_id: FromQuery[int | None] = None,
+    project_id: FromQuery[int | None] = None,
     model: FromQuery[str | None] = None,
     address: FromQuery[str | None] = None,
 ) -> dict[str, Any]:
@@ -46,6 +47,7 @@ async def get_explanation(  # noqa: PLR0913  # each is a parameter of the query
             feature=feature,
             unit_primitive=unit_primitive,
             namespace_id=namespace_id,
+            project_id=project_id,
             model=model,
             address=address,
         )
@@ -91,6 +93,7 @@ def _show(explanation: Explanation) -> dict[str, Any]:
     return {
         "verdict": explanation.verdict,
         "code": explanation.code,
+        "ai_action_code": explanation.ai_action_code,
         "unit_primitive": explanation.unit_primitive,
         "model": explanation.model,
         "checks": [

@@ -1,7 +1,7 @@
 """Answers why something is permitted or refused, and keeps the refusals that gateways tell."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -33,6 +33,8 @@ from appliance.namespaces.usecases import (
     namespaces_among,
     visible_namespace,
 )
+from appliance.resources.rules import Project
+from appliance.resources.usecases import visible_project
 from appliance.self_hosted_models.usecases import find_model
 from appliance.storage.engine import Session
 from gateway.contract.catalog import Catalog, load_catalog
@@ -51,8 +53,9 @@ class _Asked:
     unit_primitive: str
     model: str | None
     is_for_self: bool
-    # A decision does not keep it.
+    # A decision keeps neither.
     address: str | None = None
+    project: Project | None = None
 
 
 def explain(
@@ -65,9 +68,13 @@ def explain(
 
     Raises:
         InvalidFieldsError: it names nothing that there is to ask about.
-        NotFoundError: no such user or group, or not for this caller.
+        NotFoundError: no such user, group or project, or not for this caller.
     """
     unit_primitive = rules.asked_unit_primitive(question, load_catalog())
+    project = None
+    if question.project_id is not None:
+        project = visible_project(session, caller.user, question.project_id, now=now)
+        question = replace(question, namespace_id=project.namespace_id, project_id=None)
     user, namespace = _permitted_subject(session, caller.user, question, now=now)
     asked = _Asked(
         user=user,
@@ -76,6 +83,7 @@ def explain(
         model=question.model,
         is_for_self=not caller.user.is_admin and user.id == caller.user.id,
         address=question.address,
+        project=project,
     )
     return _explain(session, asked, read_state=read_state, now=now)
 
@@ -231,6 +239,7 @@ def _explain(
         grant=held.grant,
         model=_model(session, _ref(asked, selection), read_state=read_state, now=now),
         selection=selection,
+        project=asked.project,
         address=asked.address,
         is_for_self=asked.is_for_self,
     )

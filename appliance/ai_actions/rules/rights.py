@@ -16,6 +16,7 @@ _OF_CHECKS: Mapping[str, str] = {
     "namespace": NOT_THERE,
     "global_switch": SWITCHED_OFF,
     "feature_flag": SWITCHED_OFF,
+    "project": SWITCHED_OFF,
     "model": NO_MODEL,
     "model_state": NO_MODEL,
 }

@@ -9,6 +9,7 @@ from gateway.contract.codes import Code
 
 # What the instance refuses with before there is an access token.
 USER_BLOCKED = "user_blocked"
+AI_OFF_IN_PROJECT = "duo_features_disabled"
 
 ADD_LICENCE = "`casemate licence add FILE`, or POST /api/v4/license"
 
@@ -62,6 +63,21 @@ def check_feature_flag(facts: Facts) -> Finding:
     if not facts.guards:
         return passed(f"No feature flag guards {facts.unit_primitive}.")
     return passed(f"On: {', '.join(facts.guards)}.")
+
+
+def check_project(facts: Facts) -> Finding:
+    """Whether AI is on in the project."""
+    project = facts.project
+    if project is None:
+        return passed("No project is named.")
+    if project.duo_features_enabled:
+        return passed(f"AI features are on in the project {project.full_path}.")
+    return failed(
+        AI_OFF_IN_PROJECT,
+        f"AI features are off in the project {project.full_path}.",
+        change=f"Turn them on: PUT /api/v4/projects/{project.id} with "
+        '{"duo_features_enabled": true}.',
+    )
 
 
 def turn_on(flag: str) -> str:
@@ -197,6 +213,7 @@ GRANTING: tuple[tuple[str, Callable[[Facts], Finding]], ...] = (
     ("namespace", check_namespace),
     ("global_switch", check_global_switch),
     ("feature_flag", check_feature_flag),
+    ("project", check_project),
     ("licence", check_licence),
     ("seat", check_seat),
     ("scope", check_scope),

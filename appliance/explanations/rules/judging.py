@@ -1,5 +1,6 @@
 """Puts the checks in the order in which a request meets them, and finds the one that decides."""
 
+from appliance.ai_actions.rules.rights import NO_GROUP, code_of_check
 from appliance.errors import InvalidFieldsError
 from appliance.explanations.rules.granting import GRANTING
 from appliance.explanations.rules.modelling import MODELLING
@@ -24,11 +25,13 @@ NOT_LOOKED_AT = "Not looked at: a check before it decides."
 def explain(facts: Facts) -> Explanation:
     """The checks in order; the first that fails or cannot be made decides."""
     deciding: Finding | None = None
+    ai_action_code: str | None = None
     checks = []
     for name, check in CHECKS:
         finding = check(facts) if deciding is None else not_reached(NOT_LOOKED_AT)
         if finding.state in {"failed", "unknown"}:
             deciding = finding
+            ai_action_code = _shown_code(name, finding, facts)
         checks.append(_shown(name, finding, facts))
     verdict: Verdict = "permitted"
     if deciding is not None:
@@ -39,7 +42,16 @@ def explain(facts: Facts) -> Explanation:
         unit_primitive=facts.unit_primitive,
         checks=checks,
         model=None if facts.model is None else facts.model.ref,
+        ai_action_code=ai_action_code,
     )
+
+
+def _shown_code(check: str, finding: Finding, facts: Facts) -> str | None:
+    if finding.code is None:
+        return None
+    if check == "licence" and facts.is_saas and facts.namespace is None:
+        return NO_GROUP
+    return code_of_check(check, finding.code, facts.unit_primitive)
 
 
 def _shown(name: str, finding: Finding, facts: Facts) -> Check:
@@ -61,6 +73,8 @@ def asked_unit_primitive(question: Question, catalog: Catalog) -> str:
     ref = question.model
     if ref is not None and not (0 < len(ref) <= MAX_REF_CHARS and ref.isprintable()):
         raise InvalidFieldsError({"model": f"must be 1 to {MAX_REF_CHARS} printable characters"})
+    if question.project_id is not None and question.namespace_id is not None:
+        raise InvalidFieldsError({"project_id": "says the group already; give it alone"})
     if (question.unit_primitive is None) == (question.feature is None):
         sentence = "name exactly one of feature and unit_primitive"
         raise InvalidFieldsError({"feature": sentence})

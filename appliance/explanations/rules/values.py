@@ -9,6 +9,7 @@ from appliance.accounts.rules import User
 from appliance.licensing.rules import Grant, Holding
 from appliance.model_selection.rules import SelectableModel
 from appliance.namespaces.rules import Namespace
+from appliance.resources.rules import Project
 from appliance.self_hosted_models.rules import SelfHostedModel
 from gateway.contract.catalog import Catalog
 from gateway.contract.selection import Choice, Effective, Feature, effective
@@ -23,14 +24,16 @@ class Question:
     """May the user do this, in that group, with that model?
 
     Exactly one of `unit_primitive` and `feature` is named; a feature stands for the first of its
-    unit primitives. Without a group the one counts that an access token would be for. `address` is
-    where the user asks a gateway from.
+    unit primitives. Without a group the one counts that an access token would be for; a project
+    stands for its group, and may be without AI itself. `address` is where the user asks a gateway
+    from.
     """
 
     user_id: int
     unit_primitive: str | None = None
     feature: str | None = None
     namespace_id: int | None = None
+    project_id: int | None = None
     model: str | None = None
     address: str | None = None
 
@@ -107,6 +110,7 @@ class Facts:
     grant: Grant
     model: AskedModel | None
     selection: Selection | None = None
+    project: Project | None = None
     address: str | None = None
     is_for_self: bool = False
 
@@ -140,8 +144,9 @@ class Check:
 class Explanation:
     """Why something is permitted or refused; the first check that did not pass decides.
 
-    `code` is the one that the gateway, or the instance before it, refuses with. `model` is the one
-    that is named, or that would be used.
+    `code` is the one that the gateway, or the instance before it, refuses with; `ai_action_code`
+    is what a user of chat or another AI action is shown then. `model` is the one that is named, or
+    that would be used.
     """
 
     verdict: Verdict
@@ -149,6 +154,7 @@ class Explanation:
     unit_primitive: str
     checks: Sequence[Check]
     model: str | None = None
+    ai_action_code: str | None = None
 
 
 def passed(sentence: str) -> Finding:

@@ -4,24 +4,27 @@ from typing import Any
 
 import pytest
 
-from appliance.accounts.rules import Profile
+from appliance.accounts.rules import Caller, Profile
 from appliance.accounts.usecases import change_user, revoke_pat
 from appliance.ai_actions.errors import (
     ActionFailedError,
     ActionRefusedError,
     FeatureSwitchedOffError,
 )
-from appliance.ai_actions.rules import ActionName, ResourceKind, ResourceRef
+from appliance.ai_actions.rules import ActionName, ResourceKind, ResourceRef, Wish
+from appliance.ai_actions.rules.catalogue import ACTIONS
 from appliance.ai_actions.rules.codes import refused_sentence
 from appliance.audit.rules import SYSTEM
 from appliance.errors import InvalidFieldsError, NotFoundError
+from appliance.explanations.rules import Question
+from appliance.explanations.usecases import explain
 from appliance.namespaces.rules import GroupChange
 from appliance.namespaces.usecases import change_group, remove_member
 from appliance.resources.rules import Description
 from appliance.resources.usecases import change_project, follow_group
 from appliance.storage.engine import Db, Session
 from tests.appliance.ai_actions.usecases.builders import Lab, a_lab, an_equipped_lab
-from tests.instance_builders import NOW
+from tests.instance_builders import NOW, a_pat
 
 
 @pytest.fixture
@@ -34,11 +37,30 @@ def poor_lab(db: Db) -> Lab:
     return a_lab(db)
 
 
-def _refused(lab: Lab, action: ActionName = "explain_code", **wish: Any) -> str:
+def _refused(lab: Lab, action: ActionName = "explain_code", **changes: Any) -> str:
+    wish = lab.wish(action, **changes)
     with pytest.raises(ActionRefusedError) as refused:
-        lab.permit(lab.wish(action, **wish))
-    assert str(refused.value).endswith(f"({refused.value.shown_code})")
-    return refused.value.shown_code
+        lab.permit(wish)
+    code = refused.value.shown_code
+    assert str(refused.value).endswith(f"({code})")
+    assert _explained(lab, wish) == code
+    return code
+
+
+def _explained(lab: Lab, wish: Wish) -> str | None:
+    """The code that an explanation names for the same wish."""
+    question = Question(
+        user_id=wish.user_id,
+        unit_primitive=ACTIONS[wish.action].unit_primitive,
+        project_id=None if wish.resource is None else lab.found["Project"].id,
+        model="tiny",
+    )
+    root = lab.users["root"]
+    asker = Caller(user=root, credential=a_pat(user_id=root.id))
+    found = lab.db.read_blocking(
+        lambda session: explain(session, asker, question, read_state=lambda *_: "ready", now=NOW)
+    )
+    return found.ai_action_code
 
 
 def _failed(lab: Lab, action: ActionName = "explain_code", **also: Any) -> str:
@@ -117,7 +139,7 @@ def test_a_flag_that_is_off_hides_the_action(lab: Lab, flag: str) -> None:
     lab.flag(flag)
     with pytest.raises(FeatureSwitchedOffError):
         lab.permit(lab.wish("chat"))
-    assert _failed(lab, "chat") == "M3002"
+    assert _failed(lab, "chat") == _explained(lab, lab.wish("chat")) == "M3002"
 
 
 def test_a_project_without_ai(lab: Lab) -> None:
@@ -187,8 +209,8 @@ def test_a_blocked_user_has_no_access(lab: Lab) -> None:
             session, lab.users["ada"].id, blocked, password_hash=None, actor=SYSTEM, now=NOW
         )
     )
-    assert _failed(lab, "chat") == "M3004"
-    assert _failed(lab) == "M3005"
+    assert _failed(lab, "chat") == _explained(lab, lab.wish("chat")) == "M3004"
+    assert _failed(lab) == _explained(lab, lab.wish()) == "M3005"
 
 
 def test_who_left_the_group_since_does_not_get_an_answer(lab: Lab) -> None:

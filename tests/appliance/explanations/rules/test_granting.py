@@ -165,11 +165,12 @@ def test_the_token_has_the_last_word() -> None:
 
 
 def test_the_checks_have_the_order_in_which_a_request_meets_them() -> None:
-    assert CHECK_NAMES[:7] == (
+    assert CHECK_NAMES[:8] == (
         "user",
         "namespace",
         "global_switch",
         "feature_flag",
+        "project",
         "licence",
         "seat",
         "scope",
