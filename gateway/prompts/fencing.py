@@ -12,21 +12,19 @@ GUARD = (
 # The names of the tags are unlike any of HTML (`title`, `template`, `code`), which code is full of.
 _PREFIX = "given_"
 # What hides in a word without being seen, and what separates words.
-_GAP = r"[\s\u00ad\u034f\u180e\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff]*+"
-_SEPARATOR = r"[_\-.\u2010-\u2015\uff3f]"
+_UNSEEN_OR_BLANK = r"\s\u00ad\u034f\u180e\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff"
+_GAP = rf"[{_UNSEEN_OR_BLANK}]*+"
+_BORDER = rf"[{_UNSEEN_OR_BLANK}_\-.\u2010-\u2015\uff3f]"
 _OPENING = r"[<\u2039\u27e8\u3008\ufe64\uff1c]"
+_SLASH = r"[/\\\u2044\u2215\uff0f]"
 _LOOKALIKE = re.compile(
-    _OPENING
-    + rf"(?={_GAP}[/\\\u2044\u2215\uff0f]?+{_GAP}"
-    + _GAP.join("given")
-    + rf"{_GAP}{_SEPARATOR})",
-    re.IGNORECASE,
+    rf"{_OPENING}(?={_GAP}{_SLASH}?+{_GAP}{_GAP.join('given')}{_BORDER})", re.IGNORECASE
 )
 
 # What templates of models write between messages. A tokenizer that meets it in a text may take it
 # for the end of that message.
 _TEMPLATE_MARKS = re.compile(
-    r"<(?=[|\uff5c][^<>|\uff5c\n]{1,40}[|\uff5c]>)"
+    r"<(?=[|\uff5c][^<>|\uff5c\s]{1,40}[|\uff5c]>)"
     r"|<(?=(?:start|end)_of_turn>)"
     r"|<(?=</?SYS>>)"
     r"|<(?=/?s>)"
@@ -52,6 +50,7 @@ def defused(text: str) -> str:
 def fenced(name: str, text: str) -> str:
     """A defused text between its tags; one of several lines stands on lines of its own."""
     tag = _PREFIX + name
+    text = text.strip("\n")
     inside = f"\n{text}\n" if "\n" in text else text
     return f"<{tag}>{inside}</{tag}>"
 

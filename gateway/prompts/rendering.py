@@ -52,6 +52,12 @@ def messages_tokens(messages: Sequence[Message]) -> int:
     return sum(MESSAGE_TOKENS + estimated_tokens(each["content"]) for each in messages)
 
 
+def guarded(messages: Sequence[Message]) -> list[Message]:
+    """The messages, the first of which now says what to make of what is given."""
+    first, *others = messages
+    return [first | {"content": f"{first['content']}\n\n{GUARD}"}, *others]
+
+
 def _messages(
     template: Template, given: Mapping[str, Given], texts: Mapping[str, str]
 ) -> list[Message]:
@@ -59,8 +65,8 @@ def _messages(
         {"role": each.role, "content": "\n\n".join(_paragraphs(each, given, texts))}
         for each in template.messages
     ]
-    if messages and any(not each.declared.is_trusted for each in given.values()):
-        messages[0] = messages[0] | {"content": f"{messages[0]['content']}\n\n{GUARD}"}
+    if any(each.text and not each.declared.is_trusted for each in given.values()):
+        messages = guarded(messages)
     return [each for each in messages if each["content"]]
 
 
