@@ -5,22 +5,30 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import httpx
 import pytest
 
 from appliance.accounts.rules import Caller, User
 from appliance.accounts.usecases import authenticate, get_user_named
 from appliance.ai_actions.rules import Answer, Message, Request
 from appliance.ai_actions.usecases import Deliveries, claim, end, final_message, note_answer
+from appliance.app import create_app
 from appliance.fields.resolving import ActionTools, Context, ModelTools, SettingsDesk
 from appliance.graphql.rest.executing import Answering, Event, Operation
 from appliance.graphql.schema import Schema, build_schema
 from appliance.namespaces.rules import Namespace
-from appliance.resources.rules import Description, Issue, IssueChange, Project
-from appliance.resources.usecases import create_issue, create_project, named_place
+from appliance.resources.rules import Description, Issue, IssueChange, MergeRequestChange, Project
+from appliance.resources.usecases import (
+    create_issue,
+    create_merge_request,
+    create_project,
+    named_place,
+)
 from appliance.storage.engine import Db
+from tests.appliance.conftest import FilledHome, Server, remember_signatures
 from tests.appliance.namespaces.builders import add_group, add_member
 from tests.graphql_asker import Asker
-from tests.instance_builders import NOW
+from tests.instance_builders import NOW, SetClock
 from tests.licence_builders import a_line
 
 ADDRESS = "10.0.0.7"
@@ -35,6 +43,7 @@ class Hall:
     deliveries: Deliveries = field(default_factory=Deliveries)
     started: list[tuple[Request, Message | None]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
+    tools: ActionTools | None = None
 
     @property
     def db(self) -> Db:
@@ -51,6 +60,7 @@ class Hall:
         async def cancel(uid: str) -> None:
             self.cancelled.append(uid)
 
+        noting = ActionTools(deliveries=self.deliveries, start=start, cancel=cancel)
         return Context(
             caller=caller,
             now=self.asker.server.clock(),
@@ -58,7 +68,7 @@ class Hall:
             read_state=lambda *_: None,
             desk=cast("SettingsDesk", None),
             models=cast("ModelTools", None),
-            actions=ActionTools(deliveries=self.deliveries, start=start, cancel=cancel),
+            actions=self.tools or noting,
             client_ip=ADDRESS,
             db=self.db,
             session=None,
@@ -144,9 +154,37 @@ class Hall:
 
         return self.db.write_blocking(work)
 
+    def fill_up_to(self, project: Project, number: int) -> None:
+        """Issues and merge requests, so that there is one of each with that number."""
+        admin = self.admin
+
+        def work(session: Any) -> None:
+            place = named_place(session, admin, str(project.id), now=NOW)
+            for each in range(number):
+                create_issue(session, place, IssueChange(title=f"Issue {each}"), now=NOW)
+                change = MergeRequestChange(
+                    title=f"Change {each}", source_branch=f"b{each}", target_branch="main"
+                )
+                create_merge_request(session, place, change, now=NOW)
+
+        self.db.write_blocking(work)
+
     @property
     def admin(self) -> User:
         return self.db.read_blocking(lambda session: get_user_named(session, "admin"))
+
+
+@pytest.fixture
+async def server(filled: FilledHome) -> AsyncIterator[Server]:
+    """One whose background never starts: its own workers would be quicker than the tests."""
+    clock = SetClock()
+    app = create_app(filled.settings(), clock=clock)
+    remember_signatures()
+    transport = httpx.ASGITransport(app=cast("Any", app))
+    async with httpx.AsyncClient(transport=transport, base_url="http://instance.test") as client:
+        served = Server(app, client, clock, filled)
+        yield served
+        served.db.close()
 
 
 @pytest.fixture(scope="session")

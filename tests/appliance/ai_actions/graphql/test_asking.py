@@ -1,7 +1,12 @@
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from appliance.ai_actions.jobs import Pace, Workers
+from appliance.ai_actions.rules import Address, Answer
+from appliance.ai_actions.usecases import Running
+from appliance.joints import action_tools
 from appliance.resources.rules import Description
 from appliance.resources.usecases import change_project
 from tests.appliance.ai_actions.graphql.conftest import ADDRESS, Hall
@@ -179,6 +184,26 @@ async def test_names_that_clients_give_have_a_length(hall: Hall) -> None:
     wish = {"chat": {"content": "Hi"}, "clientSubscriptionId": "x" * 256}
     error = await hall.error(ada, ASK, input=wish)
     assert error["message"].startswith("clientSubscriptionId: ")
+
+
+async def test_inline_it_has_ended_when_the_mutation_is_answered(hall: Hall) -> None:
+    async def echo(running: Running) -> Answer:
+        return Answer(content=f"You said: {running.request.inputs['content']}")
+
+    pace = Pace(at_once=1, at_once_of_a_user=1, limit=timedelta(minutes=1), is_inline=True)
+    clock = hall.asker.server.clock
+    workers = Workers(hall.db, hall.deliveries, {"chat": echo}, pace=pace, clock=clock)
+    hall.tools = action_tools({"deliveries": hall.deliveries, "workers": workers})
+    ada = await hall.person("ada")
+    address = Address(user_id=ada.user.id, action="chat")
+    with hall.deliveries.subscribe(address) as taken:
+        got = await hall.data(ada, ASK, input={"chat": {"content": "Hi"}})
+        question, answer = await taken.take(), await taken.take()
+    assert question is not None
+    assert answer is not None
+    assert (question.role, question.content) == ("USER", "Hi")
+    assert (answer.role, answer.content) == ("ASSISTANT", "You said: Hi")
+    assert answer.request_uid == got["requestId"]
 
 
 async def test_reading_tokens_ask_for_nothing(hall: Hall) -> None:

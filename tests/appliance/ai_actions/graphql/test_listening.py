@@ -58,7 +58,7 @@ async def test_parts_come_as_they_are_and_then_the_whole(hall: Hall) -> None:
         await _subscribed(events)
         request, _ = await _asked(hall, ada, chat={"content": "Hi"}, clientSubscriptionId="tab")
         hall.deliveries.deliver(request, _chunk(request, "*He", 1))
-        hall.deliveries.deliver(request, hall.finish(request, "*Hey*"))
+        hall.deliveries.deliver_whole(request, hall.finish(request, "*Hey*"))
         part, whole = await _next(events), await _next(events)
     assert (part["content"], part["chunkId"], part["contentHtml"]) == ("*He", 1, None)
     assert (whole["content"], whole["chunkId"], whole["role"]) == ("*Hey*", None, "ASSISTANT")
@@ -77,7 +77,7 @@ async def test_what_belongs_to_a_message_is_told_with_it(hall: Hall) -> None:
         await _subscribed(events)
         request, _ = await _asked(hall, ada, chat={"content": "Hi"})
         extras = {"sources": [{"title": "T"}], "additionalContext": [added, odd]}
-        hall.deliveries.deliver(request, hall.finish(request, "Hey", extras=extras))
+        hall.deliveries.deliver_whole(request, hall.finish(request, "Hey", extras=extras))
         got = await _next(events)
     assert "contentHtml" not in got
     assert got["extras"] == {
@@ -100,8 +100,8 @@ async def test_two_features_on_one_resource_do_not_hear_each_other(hall: Hall) -
         first, _ = await _asked(hall, ada, summarizeComments=about, clientSubscriptionId="one")
         code = {**about, "code": "pass"}
         second, _ = await _asked(hall, ada, explainCode=code, clientSubscriptionId="other")
-        hall.deliveries.deliver(second, hall.finish(second, "2"))
-        hall.deliveries.deliver(first, hall.finish(first, "1"))
+        hall.deliveries.deliver_whole(second, hall.finish(second, "2"))
+        hall.deliveries.deliver_whole(first, hall.finish(first, "1"))
         assert (await _next(ones))["content"] == "1"
         assert (await _next(others))["content"] == "2"
         hall.deliveries.stop()
@@ -119,7 +119,7 @@ async def test_without_a_name_the_user_and_the_resource_decide(hall: Hall) -> No
         await _subscribed(own)
         await _subscribed(others)
         request, _ = await _asked(hall, ada, summarizeComments=about)
-        hall.deliveries.deliver(request, hall.finish(request, "said"))
+        hall.deliveries.deliver_whole(request, hall.finish(request, "said"))
         assert (await _next(own))["content"] == "said"
         hall.deliveries.stop()
         assert [each async for each in others] == []
@@ -155,3 +155,67 @@ async def test_each_kind_of_token_may_listen(hall: Hall, scope: str) -> None:
         await _subscribed(events)
         assert hall.deliveries.count == 1
     assert hall.deliveries.count == 0
+
+
+# As the seed has them.
+SUMMARIZE = """mutation {
+  aiAction(input: {summarizeComments: {resourceId: "gid://gitlab/Issue/52"}}) {
+    clientMutationId
+  }
+}"""
+EXPLAIN = """mutation {
+  aiAction(
+    input: {
+      explainCode: { resourceId: "gid://gitlab/MergeRequest/52", code: "foo() { console.log() }" }
+    }
+  ) {
+    clientMutationId
+  }
+}"""
+SUMMARIZE_AS = """mutation {
+  aiAction(
+    input: {
+      summarizeComments: { resourceId: "gid://gitlab/Issue/52" }
+      clientSubscriptionId: "randomId"
+    }
+  ) {
+    clientMutationId
+  }
+}"""
+HEAR = """subscription aiCompletionResponse(
+  $userId: UserID
+  $resourceId: AiModelID
+  $clientSubscriptionId: String
+) {
+  aiCompletionResponse(
+    userId: $userId
+    resourceId: $resourceId
+    clientSubscriptionId: $clientSubscriptionId
+  ) {
+    content
+    errors
+  }
+}"""
+
+
+async def test_the_seed_s_documents_do_what_it_says(hall: Hall) -> None:
+    ada = await hall.person("ada")
+    hall.fill_up_to(hall.project(hall.group("lab", ada)), 52)
+    user = gid("User", ada.user.id)
+    issue, change = gid("Issue", 52), gid("MergeRequest", 52)
+    named = {"userId": user, "resourceId": issue, "clientSubscriptionId": "randomId"}
+    async with (
+        hall.listening(ada, HEAR, userId=user, resourceId=issue) as plain,
+        hall.listening(ada, HEAR, **named) as random,
+        hall.listening(ada, HEAR, userId=user, resourceId=change) as code,
+    ):
+        for each in (plain, random, code):
+            await _subscribed(each)
+        for document in (SUMMARIZE, EXPLAIN, SUMMARIZE_AS):
+            assert await hall.data(ada, document) == {"clientMutationId": None}
+        for number, (request, _) in enumerate(hall.started):
+            hall.deliveries.deliver_whole(request, hall.finish(request, f"answer {number}"))
+        found = [await _next(each) for each in (plain, code, random)]
+        hall.deliveries.stop()
+        assert [event for each in (plain, random, code) async for event in each] == []
+    assert found == [{"content": f"answer {number}", "errors": []} for number in range(3)]
