@@ -24,6 +24,8 @@ FLAG = f"{PATH}/{{name:str}}"
 
 
 SHARE = "percentage_of_actors"
+# Each is looked up, and noted in the audit log.
+MAX_NAMED = 1000
 # What the real instance has beside; a flag is never set for more than was asked for.
 NOT_HERE = {
     "feature_group": "there are no groups of actors here; name users or groups instead",
@@ -62,6 +64,11 @@ class FlagBody(BaseModel):
             problems["key"] = (
                 f"must be {SHARE}; a share of the time would turn a feature on and off for a user"
             )
+        for name in ("user", "group", "namespace"):
+            given = getattr(self, name)
+            # Nobody named would be everyone, which an empty variable in a script does not mean.
+            if given is not None and not 0 < len(_split(given)) <= MAX_NAMED:
+                problems[name] = f"must have 1 to {MAX_NAMED} names, separated by commas"
         if problems:
             raise InvalidFieldsError(problems)
 

@@ -22,7 +22,7 @@ NAMES: tuple[Name, ...] = get_args(Name)
 # What the real instance takes.
 DEFAULT_TIMEOUT_S = 60
 TIMEOUTS_S = range(60, 601)
-# The real instance's, for each user; the most is about what one user could ask in a second.
+# The real instance's, for each user; the most is some 35 a second.
 DEFAULT_REQUESTS_PER_8H = 160
 REQUESTS_PER_8H = range(1_000_001)
 
