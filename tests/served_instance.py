@@ -30,7 +30,10 @@ class ServedInstance:
 
     def gitlab(self, token: str | None = None) -> gitlab.Gitlab:
         """python-gitlab as the admin, or with another token; it blocks, so ask in a thread."""
-        client = gitlab.Gitlab(self.url, private_token=token or self.admin_token)
+        # Its links go to the address in its settings, and nothing listens there.
+        client = gitlab.Gitlab(
+            self.url, private_token=token or self.admin_token, keep_base_url=True
+        )
         client.session.trust_env = False
         return client
 
