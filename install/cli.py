@@ -253,11 +253,17 @@ def explain(  # noqa: PLR0913  # each is an option of the command line
     user: Annotated[str | None, typer.Option(help="Whose right; default the admin's own.")] = None,
     feature: Annotated[str | None, typer.Option(help="Such as code_completions.")] = None,
     namespace: Annotated[str | None, typer.Option(help="A group's path or number.")] = None,
+    project: Annotated[
+        str | None, typer.Option(help="A project's path or number, in place of its group.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="The model's ref.")] = None,
     address: Annotated[
         str | None, typer.Option(help="Where the user asks from, as the gateway sees it.")
     ] = None,
     decision: Annotated[str | None, typer.Option(help="The decision_id of a refusal.")] = None,
+    code: Annotated[
+        str | None, typer.Option(help="Only what this error code means, such as A1001.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Why somebody may or may not use a feature; exit code 0 when permitted, 1 when not."""
@@ -269,11 +275,19 @@ def explain(  # noqa: PLR0913  # each is an option of the command line
         user=user,
         feature=feature,
         namespace=namespace,
+        project=project,
         model=model,
         address=address,
         decision=decision,
     )
     with instance(settings.instance_url, contents.token_file(places)) as asked:
+        if code is not None:
+            meaning = explaining.meaning(asked, code, question)
+            if as_json:
+                _print_json(meaning)
+            else:
+                print(f"{meaning['code']}: {meaning['message']} {meaning['fix']}")
+            return
         answer = explaining.ask(asked, question)
     if as_json:
         _print_json(answer)

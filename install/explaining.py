@@ -1,4 +1,4 @@
-"""`casemate explain`: why somebody may or may not use a feature, as the instance tells it."""
+"""`casemate explain`: why somebody may or may not use a feature, and what an error code means."""
 
 import sys
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from install.errors import FAILED, SettingError
 from install.summary import console_on
 
 PATH = "/api/v4/ai/explanations"
+CODES_PATH = "/api/v4/ai/error_codes"
 DEFAULT_FEATURE = "duo_chat"
 MARKS = {"passed": "✓", "failed": "✗", "unknown": "?", "not_reached": "·"}
 COLOURS = {"permitted": "green", "refused": "red", "unknown": "yellow"}
@@ -25,6 +26,7 @@ class Question:
     user: str | None = None
     feature: str | None = None
     namespace: str | None = None
+    project: str | None = None
     model: str | None = None
     address: str | None = None
     decision: str | None = None
@@ -45,7 +47,8 @@ def ask(instance: Instance, question: Question) -> dict[str, Any]:
     asked = {
         "username": question.user,
         "feature": question.feature or DEFAULT_FEATURE,
-        "namespace_id": _namespace_id(instance, question.namespace),
+        "namespace_id": _numbered(instance, "groups", question.namespace),
+        "project_id": _numbered(instance, "projects", question.project),
         "model": question.model,
         "address": question.address,
     }
@@ -53,10 +56,28 @@ def ask(instance: Instance, question: Question) -> dict[str, Any]:
     return dict(instance.ask("GET", f"{PATH}?{query}"))
 
 
-def _namespace_id(instance: Instance, named: str | None) -> int | None:
+def meaning(instance: Instance, code: str, question: Question) -> dict[str, str]:
+    """What an error code of an AI action means, and what helps; nothing else is asked beside it.
+
+    Raises:
+        SettingError: there is no such code, or something else is asked.
+        InstanceRefusedError: with the instance's own code and sentence.
+    """
+    if question != Question():
+        sentence = "--code is about nobody in particular; give it alone."
+        raise SettingError(sentence)
+    known = {each["code"]: each for each in instance.ask("GET", CODES_PATH)}
+    found = known.get(code.strip().upper())
+    if found is None:
+        sentence = f"There is no error code {code}; there are {', '.join(sorted(known))}."
+        raise SettingError(sentence)
+    return dict(found)
+
+
+def _numbered(instance: Instance, kind: str, named: str | None) -> int | None:
     if named is None or named.isdecimal():
         return None if named is None else int(named)
-    return int(instance.ask("GET", f"/api/v4/groups/{quote(named, safe='')}")["id"])
+    return int(instance.ask("GET", f"/api/v4/{kind}/{quote(named, safe='')}")["id"])
 
 
 def exit_code(answer: dict[str, Any]) -> int:
@@ -88,11 +109,17 @@ def show(answer: dict[str, Any]) -> None:
             table.add_row("", "", escape(f"→ {check['change']}"))
     console.print(table)
     colour = COLOURS[found["verdict"]]
-    code = f" ({found['code']})" if found["code"] else ""
+    code = f" ({_codes(found)})" if found["code"] else ""
     word = f"[{colour}]{found['verdict']}[/{colour}]{code}"
     # An instance that is one release older does not say which model is meant.
     model = f" with the model {found['model']}" if found.get("model") else ""
     console.print(f"{escape(found['unit_primitive'] + model)} is {word}", soft_wrap=True)
+
+
+def _codes(found: dict[str, Any]) -> str:
+    # One release older, it does not say what the user is shown.
+    shown = found.get("ai_action_code")
+    return f"{found['code']}; {shown} in chat and AI actions" if shown else str(found["code"])
 
 
 def _recollection(answer: dict[str, Any]) -> str:

@@ -44,13 +44,14 @@ RECALLED = {
 class FakeInstance:
     """Answers what it is told to; notes what it was asked."""
 
-    def __init__(self, answer: dict[str, Any]) -> None:
+    def __init__(self, answer: Any) -> None:
         self.answer = answer
         self.paths: list[str] = []
 
-    def ask(self, method: str, path: str) -> dict[str, Any]:
+    def ask(self, method: str, path: str) -> Any:
         self.paths.append(f"{method} {path}")
-        return {"id": 12} if path.startswith("/api/v4/groups/") else self.answer
+        is_looked_up = path.startswith(("/api/v4/groups/", "/api/v4/projects/"))
+        return {"id": 12} if is_looked_up else self.answer
 
 
 def asked(question: Question) -> list[str]:
@@ -72,6 +73,12 @@ def test_a_user_a_model_and_a_group_s_number_are_passed_on() -> None:
 def test_the_address_that_a_user_asks_from_is_passed_on() -> None:
     (path,) = asked(Question(model="tiny", address="10.1.2.3"))
     assert path.endswith("&model=tiny&address=10.1.2.3")
+
+
+def test_a_project_is_asked_about_by_its_path() -> None:
+    first, second = asked(Question(project="lab/engine"))
+    assert first == "GET /api/v4/projects/lab%2Fengine"
+    assert second.endswith("&project_id=12")
 
 
 def test_a_group_s_path_is_looked_up() -> None:
@@ -97,6 +104,27 @@ def test_every_check_is_a_line_and_the_deciding_one_says_what_to_do(
     assert "→ Give the user one." in lines[2]
     assert lines[3].startswith("·")
     assert lines[4] == "duo_chat with the model tiny is refused (feature_not_granted)"
+
+
+def test_what_the_user_is_shown_stands_beside_the_refusal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    explaining.show({**ANSWER, "ai_action_code": "M3004"})
+    said = "is refused (feature_not_granted; M3004 in chat and AI actions)"
+    assert said in capsys.readouterr().out
+
+
+MEANING = {"code": "A1001", "message": "It is away.", "fix": "Ask again."}
+
+
+def test_a_code_is_looked_up_and_an_unknown_one_says_which_there_are() -> None:
+    instance: Any = FakeInstance([MEANING])
+    assert explaining.meaning(instance, " a1001", Question()) == MEANING
+    assert instance.paths == ["GET /api/v4/ai/error_codes"]
+    with pytest.raises(SettingError, match="there are A1001"):
+        explaining.meaning(instance, "B12", Question())
+    with pytest.raises(SettingError, match="alone"):
+        explaining.meaning(instance, "A1001", Question(user="ada"))
 
 
 def test_an_older_instance_names_no_model(capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,3 +171,12 @@ def test_the_program_explains(casemate: Run, monkeypatch: pytest.MonkeyPatch) ->
     assert (code, json.loads(out)) == (1, ANSWER)
     code, out, _ = casemate("explain", "--user", "ada")
     assert (code, "✗" in out) == (1, True)
+
+
+@pytest.mark.usefixtures("parts_running")
+def test_the_program_says_what_a_code_means(casemate: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explaining, "meaning", lambda *_: MEANING)
+    code, out, _ = casemate("explain", "--code", "A1001")
+    assert (code, out) == (0, "A1001: It is away. Ask again.\n")
+    code, out, _ = casemate("explain", "--code", "A1001", "--json")
+    assert (code, json.loads(out)) == (0, MEANING)
