@@ -5,6 +5,12 @@ Vulture reads this file as if it were a use of each.
 
 import appliance
 from appliance import settings as instance_settings
+from appliance.ai_actions.graphql import inputs as action_inputs
+from appliance.ai_actions.graphql import listening as answers
+from appliance.ai_actions.graphql import messages as said
+from appliance.ai_actions.graphql import mutations as said_mutations
+from appliance.ai_actions.graphql import names as action_names
+from appliance.ai_actions.graphql import queries as said_queries
 from appliance.console import rules as console
 from appliance.explanations import graphql as explanations
 from appliance.feature_flags import graphql as feature_flags
@@ -30,6 +36,7 @@ from appliance.namespaces.rules import AccessLevel
 from appliance.usage.tables import UsageEventRow
 from gateway.contract import catalog, claims, codes, events, feed
 from gateway.edge import health, openai
+from gateway.edge.prompting import bodies
 from gateway.settings import Settings
 from gateway.upstream.connection import Connection
 from install import cli, features, keys, models
@@ -58,6 +65,8 @@ _ = [
     feed.FeedModel.family,
     feed.FeedModel.name,
     openai._Message.role,
+    bodies.CurrentFile.file_path,
+    bodies.CurrentFile.selected_code,
     # What the catalogue says of each thing; clients and pages show it.
     catalog.UnitPrimitive.description,
     catalog.ModelFamily.title,
@@ -131,6 +140,50 @@ _ = [
     model_names.AiSelfHostedModelReleaseState.BETA,
     model_names.AiSelfHostedModelReleaseState.EXPERIMENTAL,
     feature_settings.AiInstanceFeatureSetting.default_model_name,
+    action_inputs.AiCurrentFileInput.selected_text,
+    action_inputs.AiCurrentFileInput.content_above_cursor,
+    action_inputs.AiCurrentFileInput.content_below_cursor,
+    action_inputs.AiExplainVulnerabilityInput.include_source_code,
+    action_inputs.AiResolveVulnerabilityInput.vulnerable_merge_request_id,
+    action_inputs.AiGenerateDescriptionInput.description_template_name,
+    action_inputs.AiDescriptionComposerInput.user_prompt,
+    action_inputs.AiDescriptionComposerInput.previous_response,
+    action_inputs.AiDescriptionComposerInput.source_project_id,
+    action_inputs.AiActionInput.summarize_comments,
+    action_inputs.AiActionInput.explain_code,
+    action_inputs.AiActionInput.write_tests,
+    action_inputs.AiActionInput.refactor_code,
+    action_inputs.AiActionInput.fix_code,
+    action_inputs.AiActionInput.explain_vulnerability,
+    action_inputs.AiActionInput.resolve_vulnerability,
+    action_inputs.AiActionInput.generate_commit_message,
+    action_inputs.AiActionInput.generate_description,
+    action_inputs.AiActionInput.summarize_review,
+    action_inputs.AiActionInput.summarize_new_merge_request,
+    action_inputs.AiActionInput.description_composer,
+    action_inputs.AiActionInput.measure_comment_temperature,
+    action_inputs.AiActionInput.troubleshoot_job,
+    action_names.AiMessageRole.ASSISTANT,
+    action_names.AiMessageType.TOOL,
+    action_names.AiConversationsThreadsConversationType.DUO_CHAT,
+    action_names.AiConversationsThreadsConversationType.DUO_CHAT_LEGACY,
+    action_names.AiConversationsThreadsConversationType.DUO_CODE_REVIEW,
+    action_names.AiConversationsThreadsConversationType.DUO_QUICK_CHAT,
+    action_names.AiAdditionalContextCategory.AGENT_USER_ENVIRONMENT,
+    action_names.AiAdditionalContextCategory.DEPENDENCY,
+    action_names.AiAdditionalContextCategory.DIRECTORY,
+    action_names.AiAdditionalContextCategory.FILE,
+    action_names.AiAdditionalContextCategory.ISSUE,
+    action_names.AiAdditionalContextCategory.LOCAL_GIT,
+    action_names.AiAdditionalContextCategory.MERGE_REQUEST,
+    action_names.AiAdditionalContextCategory.REPOSITORY,
+    action_names.AiAdditionalContextCategory.SNIPPET,
+    action_names.AiAdditionalContextCategory.TERMINAL,
+    answers.AnswersSubscription.ai_completion_response,
+    said.AiConversationsThread.last_updated_at,
+    said_mutations.DuoUserFeedbackInput.tracking_event,
+    said_queries.AiSlashCommand.should_submit,
+    said_queries.AiChatContextPresets.ai_resource_data,
     schema.Schema.process_errors,
     # Imported for the metadata that migrations are compared with.
     appliance,

@@ -1,7 +1,7 @@
 """Accepts requests, runs them, and hands out the answers."""
 
 from appliance.ai_actions.usecases.accepting import accept, ask_to_cancel, ended_of, forget_ended
-from appliance.ai_actions.usecases.asking import Asked, ask, is_still_open
+from appliance.ai_actions.usecases.asking import Asked, ask
 from appliance.ai_actions.usecases.deliveries import Deliveries, Subscription
 from appliance.ai_actions.usecases.offering import commands_on, messages_to, title_of_resource
 from appliance.ai_actions.usecases.running import Runner, Running
@@ -49,7 +49,6 @@ __all__ = [
     "forget_ended",
     "give_back",
     "give_feedback",
-    "is_still_open",
     "is_work_waiting",
     "list_threads",
     "messages_of",

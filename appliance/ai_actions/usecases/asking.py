@@ -3,9 +3,6 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from appliance.accounts.errors import InsufficientScopeError, UnauthorizedError, UserBlockedError
-from appliance.accounts.rules import Access, Caller, check_access, check_credential
-from appliance.accounts.usecases import find_caller
 from appliance.ai_actions.rules import Message, Placed, Request, Wish
 from appliance.ai_actions.rules.contexts import chat_inputs
 from appliance.ai_actions.usecases.accepting import accept
@@ -47,16 +44,3 @@ def ask(session: Session, wish: Wish, *, catalog: Catalog, now: datetime) -> Ask
     request = accept(session, wish, placed, requests_per_8h=most, now=now)
     question = note_question(session, request, now=now) if is_said else None
     return Asked(request=request, question=question)
-
-
-def is_still_open(session: Session, caller: Caller, *, now: datetime) -> bool:
-    """Whether who subscribed may still be told answers, with the token that they did it with."""
-    found = find_caller(session, caller.credential.id)
-    if found is None:
-        return False
-    try:
-        check_credential(found, at=now)
-        check_access(found, Access.AI, is_read=True)
-    except (UnauthorizedError, UserBlockedError, InsufficientScopeError):
-        return False
-    return True
