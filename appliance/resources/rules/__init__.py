@@ -1,7 +1,6 @@
 """What projects and what lies in them are, and who may see and change it."""
 
 from appliance.resources.rules.filters import (
-    EVERY_ITEM,
     ItemFilter,
     ItemOrder,
     Times,
@@ -48,7 +47,6 @@ from appliance.resources.rules.vulnerabilities import (
 
 __all__ = [
     "CHANGES",
-    "EVERY_ITEM",
     "MAKES",
     "NEWEST_FIRST",
     "OLDEST_FIRST",

@@ -128,7 +128,8 @@ def _problem_of_location(location: Location | None) -> str | None:
         return None
     if problem := texts.problem_of_line(location.file, most=MAX_PATH_CHARS):
         return f"file {problem}"
-    first, last = location.start_line or 1, location.end_line
-    if first < 1 or (last is not None and last < first):
+    first = 1 if location.start_line is None else location.start_line
+    last = first if location.end_line is None else location.end_line
+    if not 1 <= first <= last:
         return "lines must count from 1, and the last must not be before the first"
     return None

@@ -169,3 +169,13 @@ async def test_who_may_change_and_remove_an_issue(
     for name in ("guest", "keeper"):
         assert (await server.ask("DELETE", path, pat=people[name])).status_code == 403
     assert (await server.ask("DELETE", path)).status_code == 204
+
+
+async def test_a_project_s_list_has_nothing_of_another_s(server: Server, lab: str) -> None:
+    body = {"name": "Other", "namespace_id": 1}
+    other = (await server.ask("POST", "/api/v4/projects", json=body)).json()["id"]
+    path = f"/api/v4/projects/{other}/issues"
+    await made(server, path, title="It burns")
+    assert await _listed(server, f"{lab}/issues") == []
+    assert await _listed(server, path) == [1]
+    assert await _listed(server, f"{ALL}?scope=all") == [1]

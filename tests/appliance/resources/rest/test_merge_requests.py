@@ -136,3 +136,13 @@ async def test_an_author_who_lost_the_role_changes_words_only(
     assert (await server.ask("PUT", one, json={"title": "Other"}, pat=pat)).status_code == 200
     for body in ({"diffs": []}, {"target_branch": "x"}):
         assert (await server.ask("PUT", one, json=body, pat=pat)).status_code == 403
+
+
+async def test_a_project_s_list_has_nothing_of_another_s(server: Server, lab: str) -> None:
+    body = {"name": "Other", "namespace_id": 1}
+    other = (await server.ask("POST", "/api/v4/projects", json=body)).json()["id"]
+    path = f"/api/v4/projects/{other}/merge_requests"
+    await made(server, path, **WISH)
+    assert await _listed(server, f"{lab}/merge_requests") == []
+    assert await _listed(server, path) == [1]
+    assert await _listed(server, f"{ALL}?scope=all") == [1]
