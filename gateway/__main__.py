@@ -13,13 +13,14 @@ import uvicorn
 from litestar.types import ASGIApp
 from pydantic import ValidationError
 
-from gateway.app import create_app, release
+from gateway.app import create_app
 from gateway.contract.egress import EgressRefusedError
 from gateway.contract.recorder import EgressRecorder
 from gateway.contract.served_certificate import LOOK_EVERY_S, ServedCertificate
 from gateway.edge.certificate import served_certificate
 from gateway.edge.metrics import Metrics
 from gateway.errors import GatewayError
+from gateway.issuer.feed.reporting import release
 from gateway.issuer.identity import make_identity
 from gateway.issuer.pins import parse_pin, save_pin
 from gateway.settings import Settings

@@ -4,7 +4,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from importlib.metadata import PackageNotFoundError, version
 
 import aiohttp
 import structlog
@@ -19,9 +18,11 @@ from gateway.contract.feed import Report
 from gateway.contract.recorder import EgressRecorder
 from gateway.edge import surfaces
 from gateway.edge.admission import Admission
+from gateway.edge.agent import AgentSurface
 from gateway.edge.background import repeat
 from gateway.edge.callers import Callers
 from gateway.edge.challenge import challenge, prover
+from gateway.edge.chat import ChatSurface
 from gateway.edge.choosing import Chooser
 from gateway.edge.code import CodeSurface
 from gateway.edge.definitions import DefinitionsSurface
@@ -32,12 +33,14 @@ from gateway.edge.health import health, healthz, ready
 from gateway.edge.metrics import Metrics
 from gateway.edge.model_check import ModelCheckSurface
 from gateway.edge.openai import OpenAISurface
+from gateway.edge.prompting.calls import Prompting
+from gateway.edge.prompts import PromptsSurface
 from gateway.edge.relay import Relay
 from gateway.edge.running import Running
 from gateway.edge.surfaces import Surfaces
 from gateway.issuer.feed.client import FeedClient
 from gateway.issuer.feed.feed import Feed
-from gateway.issuer.feed.reporting import Reporter
+from gateway.issuer.feed.reporting import Reporter, release
 from gateway.issuer.feed.revocations import Revocations
 from gateway.issuer.fetching import fetch_key_set
 from gateway.issuer.identity import make_identity
@@ -49,6 +52,7 @@ from gateway.issuer.tokens.issuers import Issuers, Surroundings, open_issuers, r
 from gateway.issuer.tokens.key_sets import KeySet, Times
 from gateway.policy.routes import check_coverage
 from gateway.policy.selections import Selections
+from gateway.prompts.library import load_library
 from gateway.settings import Settings
 from gateway.upstream.client import Client
 from gateway.upstream.egress import EgressGuard, open_session
@@ -68,14 +72,6 @@ KEEP_INTERVAL = timedelta(milliseconds=250)
 REPORT_INTERVAL = timedelta(milliseconds=200)
 
 log = structlog.get_logger()
-
-
-def release() -> str:
-    """The installed version of Casemate."""
-    try:
-        return version("casemate")
-    except PackageNotFoundError:
-        return "0+source"
 
 
 class Gateway:
@@ -181,12 +177,7 @@ class Gateway:
                 self._ship(stack, session, pin=self._pin, spool=spool)
             relay = self._open_relay(client, spool, running)
             prober = ModelProber(guard, trusted=self._trusted)
-            self.surfaces = Surfaces(
-                openai=self._open_surface(gate, chooser, relay),
-                code=self._open_code(gate),
-                definitions=self._definitions,
-                model_check=ModelCheckSurface(gate, prober.check, self._metrics),
-            )
+            self.surfaces = self._open_surfaces(gate, relay, chooser=chooser, prober=prober)
             yield
 
     def _hosts(self) -> set[str]:
@@ -213,21 +204,33 @@ class Gateway:
             clock=self._clock,
         )
 
-    def _open_surface(self, gate: Gate, chooser: Chooser, relay: Relay) -> OpenAISurface:
-        return OpenAISurface(
-            gate=gate,
-            chooser=chooser,
-            relay=relay,
-            metrics=self._metrics,
-            max_body_bytes=self._settings.max_body_bytes,
-        )
-
-    def _open_code(self, gate: Gate) -> CodeSurface:
-        return CodeSurface(
-            gate=gate,
-            key=self._issuer_files.user_token_key,
-            metrics=self._metrics,
+    def _open_surfaces(
+        self, gate: Gate, relay: Relay, *, chooser: Chooser, prober: ModelProber
+    ) -> Surfaces:
+        metrics, max_body_bytes = self._metrics, self._settings.max_body_bytes
+        key = self._issuer_files.user_token_key
+        prompting = Prompting(
+            gate,
+            relay,
+            library=load_library(),
+            catalog=chooser.catalog,
+            max_body_bytes=max_body_bytes,
             clock=self._clock,
+        )
+        return Surfaces(
+            openai=OpenAISurface(
+                gate=gate,
+                chooser=chooser,
+                relay=relay,
+                metrics=metrics,
+                max_body_bytes=max_body_bytes,
+            ),
+            code=CodeSurface(gate=gate, key=key, metrics=metrics, clock=self._clock),
+            definitions=self._definitions,
+            model_check=ModelCheckSurface(gate, prober.check, metrics),
+            prompts=PromptsSurface(prompting, metrics),
+            chat=ChatSurface(prompting, metrics),
+            agent=AgentSurface(prompting, metrics),
         )
 
     def _open_spool(self, stack: AsyncExitStack) -> Spool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from gateway.contract.claims import Claims
 from gateway.issuer.tokens.profiles import Kind
 from gateway.issuer.tokens.user_tokens import SCOPES
-from gateway.policy.routes import PUBLIC, ROUTES, RoutePolicy
+from gateway.policy.routes import PUBLIC, ROUTES
 from tests.builders import INSTANCE_ID
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -18,6 +18,11 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 Route = tuple[str, str]
 # A status, and the code of a refusal.
 Outcome = tuple[int, str | None]
+
+# It takes no inputs.
+PROMPT = "model_configuration/check"
+NAME = "explain_code"
+OF_PROMPT = {"{id}": "complete_code", "{name}": "explain_code"}
 
 FINE: Outcome = (200, None)
 USER_TOKENS: Route = ("POST", "/v1/code/user_access_token")
@@ -40,6 +45,13 @@ class Visitor:
     token: Kind = "casemate"
 
 
+def path_of(path: str, model: str) -> str:
+    """A path of the table with one thing that there is in each of its gaps."""
+    for gap, filling in {"{ref}": model, "{id}": PROMPT, "{name}": NAME}.items():
+        path = path.replace(gap, filling)
+    return path
+
+
 def every_route() -> list[Route]:
     """All that a gateway may serve: it does not start with others."""
     return sorted(ROUTES.keys() | PUBLIC)
@@ -57,6 +69,9 @@ def a_body(model: str, *, instance_id: str = INSTANCE_ID) -> dict[str, object]:
         "model": model,
         "messages": [{"role": "user", "content": "Hi"}],
         "prompt": "Hi",
+        "inputs": {},
+        "prompt_components": [{"payload": {"content": "Hi", "model_identifier": model}}],
+        "model_metadata": {"provider": "gitlab", "identifier": model},
         "max_tokens": 4,
         "instance_id": instance_id,
         "nonce": "once",
@@ -107,18 +122,21 @@ def _granted(
     # The models are the pinned instance's, and not for the tokens of another issuer.
     is_there = visitor.token == "casemate"
     is_entitled = is_there and provider in claims.providers
-    if policy.unit_primitive is None:
+    if policy.unit_primitive is None and not policy.is_of_prompt:
         # Nothing is called here; a model that is not for them is not there for them.
         is_listed = is_entitled and (opens is None or not claims.scopes.isdisjoint(opens))
         return FINE if is_listed or "{ref}" not in route[1] else (404, "model_not_found")
-    if claims.use == "instance" or _needed(policy, visitor) not in claims.scopes:
+    if claims.use == "instance" or _needed(route, visitor) not in claims.scopes:
         return 403, "feature_not_granted"
     if not is_there:
         return 404, "model_not_found"
     return FINE if is_entitled else (403, "provider_not_entitled")
 
 
-def _needed(policy: RoutePolicy, visitor: Visitor) -> str | None:
+def _needed(route: Route, visitor: Visitor) -> str | None:
+    policy = ROUTES[route]
+    if policy.is_of_prompt:
+        return next(named for gap, named in OF_PROMPT.items() if gap in route[1])
     if policy.may_name_another and visitor.names is not None:
         return visitor.names
     return policy.unit_primitive

@@ -34,12 +34,18 @@ def _nothing_above(_: Claims) -> Collection[int]:
     return ()
 
 
-def required_unit_primitive(policy: RoutePolicy, named: bytes | None) -> str:
+def required_unit_primitive(
+    policy: RoutePolicy, named: bytes | None, *, of_prompt: str = ""
+) -> str:
     """The unit primitive that a request needs; `named` is the header that may choose another.
+
+    `of_prompt` is that of the prompt which the path names, where that decides.
 
     A route without one opens no model, so asking for it here is a defect: the empty name that
     comes back is in no token.
     """
+    if policy.is_of_prompt:
+        return of_prompt
     if named is not None and policy.may_name_another:
         return named.decode("latin-1")
     return policy.unit_primitive or ""

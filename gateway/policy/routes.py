@@ -15,7 +15,8 @@ EVERY_KIND: frozenset[Kind] = frozenset({"casemate", "gitlab", "user"})
 class RoutePolicy:
     """What one route asks of a request.
 
-    `unit_primitive` None means: any valid token, no model is called.
+    `unit_primitive` None means: any valid token, no model is called. With `is_of_prompt` it is that
+    of the prompt which the path names, so any token may learn that there is no such prompt.
     `may_name_another` lets `X-Gitlab-Unit-Primitive` choose another that the token holds. `takes`
     are the kinds of token that are good here: as with GitLab's gateway, code generations, `/v3`,
     `/v4` and the making of tokens take none of kind `user`. With `is_for_instance` only the pinned
@@ -26,9 +27,11 @@ class RoutePolicy:
     may_name_another: bool = False
     takes: frozenset[Kind] = EVERY_KIND
     is_for_instance: bool = False
+    is_of_prompt: bool = False
 
 
 _ANY_TOKEN = RoutePolicy()
+_OF_PROMPT = RoutePolicy(is_of_prompt=True)
 
 # Open to anyone: they say how the gateway is and which models there are, and nothing else.
 PUBLIC: frozenset[tuple[str, str]] = frozenset(
@@ -46,6 +49,10 @@ ROUTES: dict[tuple[str, str], RoutePolicy] = {
     ("GET", "/v1/models/{ref}"): _ANY_TOKEN,
     ("POST", "/v1/chat/completions"): RoutePolicy(unit_primitive="duo_chat", may_name_another=True),
     ("POST", "/v1/completions"): RoutePolicy(unit_primitive="complete_code"),
+    ("POST", "/v1/prompts/{id}"): _OF_PROMPT,
+    ("POST", "/v2/prompts/{id}"): _OF_PROMPT,
+    ("POST", "/v1/chat/{name}"): _OF_PROMPT,
+    ("POST", "/v2/chat/agent"): RoutePolicy(unit_primitive="duo_chat", may_name_another=True),
     # It makes the gateway connect to where the body says.
     ("POST", CHECK_PATH): RoutePolicy(takes=frozenset({"casemate"}), is_for_instance=True),
     # Ours are for one user already; only a GitLab's own token stands for many.

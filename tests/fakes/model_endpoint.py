@@ -20,6 +20,7 @@ class FakeModelEndpoint:
         # What each of the next requests is refused with, and what a stream says in its place.
         self.refusals: list[tuple[int, str]] = []
         self.raw: bytes | None = None
+        self.ignores_stream = False
         # Members of the entry in the list of models.
         self.listed: dict[str, Any] = {}
         self.break_after: int | None = None
@@ -79,7 +80,7 @@ class FakeModelEndpoint:
             return web.json_response({"error": error}, status=status)
         self.running += 1
         try:
-            if asked.get("stream"):
+            if asked.get("stream") and not self.ignores_stream:
                 return await self._stream(request, asked)
             if self.waits:
                 await asyncio.Event().wait()

@@ -12,7 +12,7 @@ from gateway.contract.claims import Claims
 from gateway.contract.ulids import is_ulid
 from gateway.issuer.pins import load_pin
 from tests.system.driver import Appliance
-from tests.walk import Outcome, Route, Visitor, a_body, every_route, expected, other_routes
+from tests.walk import Outcome, Route, Visitor, a_body, every_route, expected, other_routes, path_of
 
 # The starter model is registered at the instance.
 PROVIDER = "shm"
@@ -93,7 +93,7 @@ def ask(appliance: Appliance, route: Route, visitor: Visitor) -> httpx.Response:
     body = a_body(appliance.told["model"], instance_id=pin.instance_id)
     return httpx.request(
         method,
-        appliance.told["gateway_url"] + path.replace("{ref}", appliance.told["model"]),
+        appliance.told["gateway_url"] + path_of(path, appliance.told["model"]),
         headers=visitor.headers,
         json=body if method == "POST" else None,
         timeout=60,

@@ -1,6 +1,7 @@
 """Tells the instance how this gateway is: every few seconds, and at once when its keys changed."""
 
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
 
 import aiohttp
 import msgspec
@@ -17,6 +18,14 @@ AGAIN_AFTER_S = 1.0
 _TIMEOUT = aiohttp.ClientTimeout(total=SILENCE_S)
 
 log = structlog.get_logger()
+
+
+def release() -> str:
+    """The installed version of Casemate."""
+    try:
+        return version("casemate")
+    except PackageNotFoundError:
+        return "0+source"
 
 
 class Reporter:

@@ -192,3 +192,10 @@ def test_another_address_is_refused_and_named(address: str) -> None:
     assert (refused.value.status, refused.value.address) == (403, address)
     assert "'demo'" in refused.value.message
     assert address in refused.value.message
+
+
+def test_what_a_prompt_needs_is_its_own_and_no_header_says_otherwise() -> None:
+    policy = ROUTES["POST", "/v2/prompts/{id}"]
+    needed = required_unit_primitive(policy, b"duo_chat", of_prompt="explain_code")
+    assert needed == "explain_code"
+    assert required_unit_primitive(CHAT, None, of_prompt="explain_code") == "duo_chat"

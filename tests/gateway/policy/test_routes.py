@@ -25,7 +25,7 @@ from tests.fakes.gitlab import (
     with_a_key_file,
 )
 from tests.gateway.conftest import RunningGateway, a_gateway
-from tests.walk import Outcome, Route, Visitor, a_body, every_route, expected, other_routes
+from tests.walk import Outcome, Route, Visitor, a_body, every_route, expected, other_routes, path_of
 
 NAMESPACE = "X-Gitlab-Namespace-Id"
 UNIT_PRIMITIVE = "X-Gitlab-Unit-Primitive"
@@ -124,7 +124,7 @@ async def ask(gateway: RunningGateway, route: Route, visitor: Visitor) -> httpx.
     method, path = route
     return await gateway.http.request(
         method,
-        path.replace("{ref}", "demo"),
+        path_of(path, "demo"),
         headers=visitor.headers,
         json=a_body("demo") if method == "POST" else None,
     )
