@@ -80,7 +80,5 @@ def _paragraphs(
 
 
 def _shown(name: str, given: Mapping[str, Given], texts: Mapping[str, str]) -> str:
-    each = given.get(name)
-    if each is None:
-        return ""
-    return texts[name] if each.declared.is_trusted else fenced(name, texts[name])
+    text = texts[name]
+    return text if given[name].declared.is_trusted else fenced(name, text)

@@ -114,14 +114,15 @@ class AgentParser:
         return events
 
     def _read(self, text: str) -> list[AgentEvent]:
-        events: list[AgentEvent] = []
         for index, char in enumerate(text):
             if self._state is _State.ANSWER:
-                return events + _text(text[index:])
+                return _text(text[index:])
             if self._state is _State.OVER:
                 break
-            events += self._open(char) if self._state is _State.OPENING else self._take(char)
-        return events
+            events = self._open(char) if self._state is _State.OPENING else self._take(char)
+            if events:
+                return [_continued(each, text[index + 1 :]) for each in events]
+        return []
 
     def _take(self, char: str) -> list[AgentEvent]:
         self._line += char
@@ -239,6 +240,11 @@ class AgentParser:
 
 def _plain_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
+def _continued(event: AgentEvent, rest: str) -> AgentEvent:
+    """The event with what follows it; what follows a call is of no interest."""
+    return TextDelta(text=event.text + rest) if isinstance(event, TextDelta) else event
 
 
 def _text(text: str) -> list[AgentEvent]:

@@ -1,8 +1,10 @@
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
+from _pytest.mark import ParameterSet
 
+from appliance.feature_flags.rules.definitions import load_definitions
 from gateway.contract.catalog import load_catalog
 from gateway.errors import PromptNotFoundError, PromptVersionNotFoundError
 from gateway.prompts.files import PromptFileError
@@ -58,11 +60,15 @@ VENDORS = re.compile(
 )
 HOST = re.compile(r"https?:|www\.|\b[a-z0-9-]+\.(?:com|org|net|io|ai|dev|local)\b", re.IGNORECASE)
 
-ALL = [
-    pytest.param(prompt, id=f"{prompt.id}/{prompt.family}/{prompt.version}")
-    for name in load_library().names
-    for prompt in load_library().versions(name)
-]
+EVERY = [prompt for name in load_library().names for prompt in load_library().versions(name)]
+
+
+def cases(prompts: Iterable[Prompt]) -> list[ParameterSet]:
+    return [pytest.param(each, id=f"{each.id}/{each.family}/{each.version}") for each in prompts]
+
+
+ALL = cases(EVERY)
+OF_FAMILIES = cases(each for each in EVERY if each.family != SHARED)
 
 
 def on(*flags: str) -> Callable[[str], bool]:
@@ -101,6 +107,12 @@ def test_every_prompt_is_for_something_that_can_be_granted(prompt: Prompt) -> No
     assert prompt.unit_primitive in load_catalog().unit_primitives
     assert prompt.unit_primitive in load_catalog().features_by_unit_primitive()
     assert prompt.family in {SHARED, *load_catalog().model_families}
+
+
+def test_the_flags_of_prompts_are_among_those_that_a_gateway_is_told() -> None:
+    named = {prompt.flag for prompt in EVERY if prompt.flag}
+    told = {name for name, each in load_definitions().items() if "gateway" in each.push}
+    assert named <= told
 
 
 @pytest.mark.parametrize("prompt", ALL)
@@ -177,10 +189,7 @@ def test_a_flag_chooses_the_prompt_that_is_on_trial() -> None:
     assert version("new_prompt_template") == "1.1.0"
 
 
-@pytest.mark.parametrize(
-    "prompt",
-    [each for each in ALL if each.values[0].family != SHARED],  # type: ignore[union-attr]
-)
+@pytest.mark.parametrize("prompt", OF_FAMILIES)
 def test_a_prompt_of_a_family_differs_from_that_for_all_only_where_it_must(prompt: Prompt) -> None:
     shared = load_library().find(
         prompt.id, str(prompt.version), family=None, is_feature_enabled=on()

@@ -66,6 +66,7 @@ def read(*pieces: str, tools: tuple[str, ...] = TOOLS) -> list[AgentEvent]:
         ("Note: this\nAction: it is time to go\n", "Note: this\nAction: it is time to go"),
         ("Steps:\nAction: review\nthe code", "Steps:\nAction: review\nthe code"),
         ("Action: review", "Action: review"),
+        ("Action:Thought: review", "Action:Thought: review"),
         ("Action: review\nThought: Hello", "Action: review\n Hello"),
         ("Observation: none", "Observation: none"),
         ("Thought: only that", "only that"),
@@ -103,6 +104,7 @@ def test_an_answer_that_says_nothing_is_nothing(answer: str) -> None:
         ("Action: issue_reader(#12)", "", "#12"),
         ("Action: issue_reader[#12]\nObservation: x", "", "#12"),
         ("Action: issue_reader\n#12", "", "#12"),
+        ("Action: issue_reader\nAction Input: #12\nAction Input: a", "", "#12\nAction Input: a"),
         ("Action: issue_reader", "", ""),
         ("Action: issue_reader\nFinal Answer: it is open", "", ""),
         ("Action: issue_reader\nAction Input: ```\n#12\n```", "", "#12"),
@@ -137,7 +139,7 @@ def test_where_nothing_is_offered_nothing_is_called() -> None:
 
 def test_an_answer_is_shown_as_it_comes() -> None:
     parser = AgentParser(TOOLS)
-    assert parser.feed("Final Answer: He") == [TextDelta(text="H"), TextDelta(text="e")]
+    assert parser.feed("Final Answer: He") == [TextDelta(text="He")]
     assert parser.feed("llo") == [TextDelta(text="llo")]
     formless = AgentParser(TOOLS)
     assert formless.feed("x" * MAX_HELD) == []
