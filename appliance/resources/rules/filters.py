@@ -29,9 +29,10 @@ class ItemFilter:
     """Which issues or merge requests are asked for; None is for all.
 
     `labels` must all be there; `has_labels` asks for those with any, or with none. `search_in`
-    names the texts that `search` is looked for in.
+    names the texts that `search` is looked for in. `project_id` None: in all projects.
     """
 
+    project_id: int | None = None
     state: Literal["opened", "closed", "merged"] | None = None
     author_id: int | None = None
     iids: Collection[int] | None = None

@@ -51,10 +51,9 @@ class Sight:
     """Of which projects a list may show a user something.
 
     `groups` are those in which they have a role, `close_groups` those in which it reaches to what
-    is confidential; None is for all. With `project_id` only that project is meant.
+    is confidential; None is for all.
     """
 
     user_id: int
     groups: Collection[int] | None
     close_groups: Collection[int] | None
-    project_id: int | None = None

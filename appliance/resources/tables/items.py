@@ -55,7 +55,6 @@ def sight_at(place: Place) -> Sight:
         user_id=place.user.id,
         groups=None,
         close_groups=None if place.reaches(SEES_CONFIDENTIAL) else (),
-        project_id=place.project.id,
     )
 
 
@@ -93,8 +92,8 @@ def merge_request_rows(
 def _listed(
     query: SelectOfScalar[ItemRow], row: type[ItemRow], wanted: ItemFilter, *, sight: Sight
 ) -> SelectOfScalar[ItemRow]:
-    if sight.project_id is not None:
-        query = query.where(row.project_id == sight.project_id)
+    if wanted.project_id is not None:
+        query = query.where(row.project_id == wanted.project_id)
     if sight.groups is not None:
         is_open = col(row.project_id).in_(
             select(ProjectRow.id).where(ProjectRow.visibility != "private")

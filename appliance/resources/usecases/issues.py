@@ -1,5 +1,6 @@
 """What people do with issues."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from appliance.accounts.rules import User
@@ -68,8 +69,8 @@ def list_issues_at(
     session: Session, place: Place, page: Page, *, wanted: ItemFilter
 ) -> Slice[Issue]:
     """A page of those in one project."""
-    sight = tables.items.sight_at(place)
-    return _values(tables.items.issue_rows(session, page, wanted=wanted, sight=sight))
+    sight, inside = tables.items.sight_at(place), replace(wanted, project_id=place.project.id)
+    return _values(tables.items.issue_rows(session, page, wanted=inside, sight=sight))
 
 
 def create_issue(session: Session, place: Place, new: IssueChange, *, now: datetime) -> Issue:

@@ -1,6 +1,7 @@
 """What people do with merge requests."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from appliance.accounts.rules import User
@@ -85,8 +86,8 @@ def list_merge_requests_at(
     session: Session, place: Place, page: Page, *, wanted: ItemFilter
 ) -> Slice[MergeRequest]:
     """A page of those in one project."""
-    sight = tables.items.sight_at(place)
-    return _values(tables.items.merge_request_rows(session, page, wanted=wanted, sight=sight))
+    sight, inside = tables.items.sight_at(place), replace(wanted, project_id=place.project.id)
+    return _values(tables.items.merge_request_rows(session, page, wanted=inside, sight=sight))
 
 
 def create_merge_request(

@@ -45,7 +45,9 @@ def _journey_of_merge_requests(client: gitlab.Gitlab) -> None:
     wish = {"title": "Put it out", "source_branch": "water", "target_branch": "main"}
     diffs = [{"new_path": "a.py", "diff": "@@ -1 +1 @@\n-a\n+b\n"}]
     made = project.mergerequests.create({**wish, "diffs": diffs})
-    assert made.changes()["changes"][0]["new_path"] == "a.py"
+    changes = made.changes()
+    assert isinstance(changes, dict)
+    assert changes["changes"][0]["new_path"] == "a.py"
     (version,) = made.diffs.list()
     assert made.diffs.get(version.id).diffs[0]["diff"] == diffs[0]["diff"]
     made.notes.create({"body": "good"})

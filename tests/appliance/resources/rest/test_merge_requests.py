@@ -118,7 +118,8 @@ async def test_who_may_make_and_change_a_merge_request(
     path = f"{lab}/merge_requests"
     assert (await server.ask("POST", path, json=WISH, pat=people["reporter"])).status_code == 403
     await made(server, path, **WISH, pat=people["developer"])
-    for body in ({"title": "Other"}, {"diffs": []}):
+    bodies: list[dict[str, Any]] = [{"title": "Other"}, {"diffs": []}]
+    for body in bodies:
         for name, status in {"reporter": 403, "keeper": 200}.items():
             answer = await server.ask("PUT", f"{path}/1", json=body, pat=people[name])
             assert answer.status_code == status
@@ -134,7 +135,8 @@ async def test_an_author_who_lost_the_role_changes_words_only(
     member = f"/api/v4/groups/lab/members/{made_one['author']['id']}"
     await server.ask("PUT", member, json={"access_level": 10})
     assert (await server.ask("PUT", one, json={"title": "Other"}, pat=pat)).status_code == 200
-    for body in ({"diffs": []}, {"target_branch": "x"}):
+    bodies: list[dict[str, Any]] = [{"diffs": []}, {"target_branch": "x"}]
+    for body in bodies:
         assert (await server.ask("PUT", one, json=body, pat=pat)).status_code == 403
 
 
