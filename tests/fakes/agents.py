@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from appliance.ai_actions.rules import Request
-from appliance.ai_actions.rules.gateway_answers import AgentEvent, Cut, TextDelta, ToolCall
+from appliance.ai_actions.rules.gateway_answers import (
+    AgentEvent,
+    Cut,
+    PromptAnswer,
+    TextDelta,
+    ToolCall,
+)
 
 # What the obedient one takes for an order, wherever it stands.
 ORDER = re.compile(r"%%(tool|say) (.*?)%%", re.DOTALL)
@@ -55,6 +61,7 @@ class ObedientAgent:
     """
 
     heard: list[str] = field(default_factory=list)
+    done: list[tuple[str, str]] = field(default_factory=list)
 
     def ask_agent(
         self, request: Request, body: Mapping[str, Any], *, unit_primitive: str = "duo_chat"
@@ -62,18 +69,24 @@ class ObedientAgent:
         del request, unit_primitive
         text = "\n".join(_texts(body["messages"]))
         self.heard.append(text)
-        steps = [
-            (step["action"]["tool"], step["action"]["tool_input"])
-            for message in body["messages"]
-            for step in message.get("agent_scratchpad") or ()
-        ]
         orders = [(kind, what.strip()) for kind, what in ORDER.findall(text)]
         for kind, what in orders:
             name, _, given = (part.strip() for part in what.partition("|"))
-            if kind == "tool" and (name, given) not in steps:
+            if kind == "tool" and (name, given) not in self.done:
+                self.done.append((name, given))
                 return PlayedAnswer([ToolCall(tool=name, tool_input=given, thought=what)])
         said = [what for kind, what in orders if kind == "say"]
         return PlayedAnswer([TextDelta(text=each) for each in (text, *said)])
+
+    async def ask_prompt(
+        self, request: Request, prompt_id: str, inputs: Mapping[str, object], **_: Any
+    ) -> PromptAnswer:
+        """A prompt has no tools: all that can be done is to say something."""
+        del request, prompt_id
+        text = "\n".join(_texts(dict(inputs)))
+        self.heard.append(text)
+        said = [what for kind, what in ORDER.findall(text) if kind == "say"]
+        return PromptAnswer(text="\n\n".join([text, *said]))
 
 
 def _texts(value: Any) -> list[str]:
