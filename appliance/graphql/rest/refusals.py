@@ -21,9 +21,13 @@ NOT_AVAILABLE = (
 FAULT = "Internal server error"
 # Where a sentence of the library goes on with what was sent, in which an API key may be.
 ECHO = re.compile(r"(cannot represent [^:]*): .*|[,;]? found: .*", re.DOTALL | re.IGNORECASE)
+# The library leaves them out for fields, but not everywhere.
+SUGGESTION = re.compile(r" Did you mean [^?]*\?")
 # What the library says of a field, argument or input that the schema has not: clients that try
 # whether there is one look for the code.
-NOT_ACCEPTED = re.compile(r"^(Cannot query field|Unknown argument) |\bis not defined by type ")
+NOT_ACCEPTED = re.compile(
+    r"^(Cannot query field|Unknown argument) |\bnot to include unknown field "
+)
 NOT_ACCEPTED_CODE = "argumentNotAccepted"
 
 _log = structlog.get_logger()
@@ -91,5 +95,5 @@ def shown(error: GraphQLError) -> dict[str, Any]:
 
 
 def _without_echo(message: str) -> str:
-    kept = ECHO.sub(r"\1", message)
-    return kept if kept == message or kept.endswith("?") else f"{kept}."
+    kept = SUGGESTION.sub("", ECHO.sub(r"\1", message))
+    return kept if kept == message or kept.endswith(".") else f"{kept}."

@@ -5,7 +5,7 @@ deadline for what is sent, and nobody could take it away from a token that lost 
 """
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, assert_never
 
 import msgspec
@@ -67,7 +67,8 @@ async def serve_operations(
     await socket.accept(PROTOCOL if is_known else None)
     line = Line(socket, within_s=sockets.times.send)
     if not is_known:
-        await line.close(PROTOCOL_UNKNOWN, "Subprotocol not acceptable")
+        with suppress(LineOverError):
+            await line.close(PROTOCOL_UNKNOWN, "Subprotocol not acceptable")
         return
     talk = Talk(line, socket.scope, sockets=sockets, answering=answering)
     with sockets.open(talk.say_goodbye):

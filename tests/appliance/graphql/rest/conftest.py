@@ -99,7 +99,8 @@ class Live:
 
     def given(self, name: str) -> Any:
         """What the application hands to its routes under that name."""
-        return self.app.dependencies[name].dependency()  # type: ignore[operator]  # one by type
+        provide: Any = self.app.dependencies[name]
+        return provide.dependency()
 
     @property
     def deliveries(self) -> Deliveries:
@@ -132,7 +133,12 @@ class Live:
 
     @asynccontextmanager
     async def open(
-        self, path: str, *protocols: str, pat: str | None = None, origin: str | None = None
+        self,
+        path: str,
+        *protocols: str,
+        pat: str | None = None,
+        origin: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Client]:
         """A socket with the admin's token, or with `pat`; "" for none at all."""
         text = self.filled.secret("token") if pat is None else pat
@@ -140,7 +146,10 @@ class Live:
             f"ws://127.0.0.1:{self.port}{path}",
             subprotocols=[Subprotocol(each) for each in protocols] or None,
             origin=None if origin is None else Origin(origin),
-            additional_headers={"Authorization": f"Bearer {text}"} if text else {},
+            additional_headers={
+                **({"Authorization": f"Bearer {text}"} if text else {}),
+                **(headers or {}),
+            },
             proxy=None,
             open_timeout=PATIENCE_S,
         ) as opened:

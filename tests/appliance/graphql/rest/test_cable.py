@@ -94,9 +94,8 @@ async def test_a_query_that_is_none_to_subscribe_to_is_answered_once(live: Live)
         }
 
 
-@pytest.mark.parametrize(
-    "origin",
-    [
+async def test_a_page_of_another_site_is_refused_before_it_is_let_in(live: Live) -> None:
+    for origin in (
         None,
         "https://evil.example.org",
         "http://casemate.example.org:8443",
@@ -104,26 +103,24 @@ async def test_a_query_that_is_none_to_subscribe_to_is_answered_once(live: Live)
         "null",
         "https://casemate.example.org:8443.evil.example.org",
         "https://casemate.example.org:x",
-    ],
-)
-async def test_a_page_of_another_site_is_refused_before_it_is_let_in(
-    live: Live, origin: str | None
-) -> None:
-    with pytest.raises(InvalidStatus) as refused:
-        async with live.open(PATH, PROTOCOL, origin=origin):
-            pass
-    assert refused.value.response.status_code == 403
+    ):
+        with pytest.raises(InvalidStatus) as refused:
+            async with live.open(PATH, PROTOCOL, origin=origin):
+                pass
+        assert refused.value.response.status_code == 403
 
 
-@pytest.mark.parametrize("pat", ["", "casemate-pat-wrong"])
-async def test_who_is_not_known_is_sent_away_in_the_protocols_way(live: Live, pat: str) -> None:
-    async with live.open(PATH, PROTOCOL, origin=OWN_ORIGIN, pat=pat) as client:
-        assert await client.next() == {
-            "type": "disconnect",
-            "reason": "unauthorized",
-            "reconnect": False,
-        }
-        assert await client.closed() == (1000, "")
+async def test_the_host_that_a_client_names_means_nothing(live: Live) -> None:
+    async with a_cable(live, headers={"Host": "casemate.example.org"}):
+        pass
+
+
+async def test_who_is_not_known_is_sent_away_in_the_protocols_way(live: Live) -> None:
+    for pat in ("", "casemate-pat-wrong"):
+        async with live.open(PATH, PROTOCOL, origin=OWN_ORIGIN, pat=pat) as client:
+            unauthorized = {"type": "disconnect", "reason": "unauthorized", "reconnect": False}
+            assert await client.next() == unauthorized
+            assert await client.closed() == (1000, "")
 
 
 async def test_it_pings_with_the_time(live: Live) -> None:
@@ -134,23 +131,20 @@ async def test_it_pings_with_the_time(live: Live) -> None:
         assert ping == {"type": "ping", "message": epoch}
 
 
-@pytest.mark.parametrize(
-    "identifier",
-    [
-        "",
-        "x",
-        "[]",
-        '{"channel":"ChatChannel"}',
-        '{"channel":1}',
-        '{"channel":"GraphqlChannel","query":1}',
-        "[" * 5000,
-    ],
-)
-async def test_a_channel_that_is_not_there_is_rejected(live: Live, identifier: str) -> None:
+async def test_a_channel_that_is_not_there_is_rejected(live: Live) -> None:
     async with a_cable(live) as client:
-        await client.say({"command": "subscribe", "identifier": identifier})
-        rejected = {"type": "reject_subscription", "identifier": identifier}
-        assert await client.next() == rejected
+        for identifier in (
+            "",
+            "x",
+            "[]",
+            '{"channel":"ChatChannel"}',
+            '{"channel":1}',
+            '{"channel":"GraphqlChannel","query":1}',
+            "[" * 5000,
+        ):
+            await client.say({"command": "subscribe", "identifier": identifier})
+            rejected = {"type": "reject_subscription", "identifier": identifier}
+            assert await client.next() == rejected
 
 
 async def test_a_query_that_cannot_be_run_is_told_in_the_result(live: Live) -> None:
@@ -163,27 +157,30 @@ async def test_a_query_that_cannot_be_run_is_told_in_the_result(live: Live) -> N
         assert error["extensions"] == {"code": "argumentNotAccepted"}
 
 
-@pytest.mark.parametrize("variables", ["x", "[]", [1], 7])
-async def test_variables_that_are_none_are_told_beside_it(live: Live, variables: Any) -> None:
-    wrong = json.dumps({"channel": "GraphqlChannel", "query": LISTEN, "variables": variables})
-    async with a_cable(live) as client:
-        await subscribed(client, wrong)
-        (error,) = (await message(client, wrong))["errors"]
-        assert "variables" in error["message"]
+def with_variables(query: str, variables: Any) -> str:
+    return json.dumps({"channel": "GraphqlChannel", "query": query, "variables": variables})
 
 
-@pytest.mark.parametrize("variables", [None, "", "{}", {}])
-async def test_no_variables_are_as_good_as_an_empty_object(live: Live, variables: Any) -> None:
-    query = "subscription { aiCompletionResponse { content } }"
-    fine = json.dumps({"channel": "GraphqlChannel", "query": query, "variables": variables})
+async def test_variables_that_are_none_are_told_beside_it(live: Live) -> None:
     async with a_cable(live) as client:
-        await subscribed(client, fine)
-        assert await message(client, fine) == NOTHING_YET
+        for variables in ("x", "[]", [1], 7):
+            wrong = with_variables(LISTEN, variables)
+            await subscribed(client, wrong)
+            (error,) = (await message(client, wrong))["errors"]
+            assert "variables" in error["message"]
+
+
+async def test_no_variables_are_as_good_as_an_empty_object(live: Live) -> None:
+    async with a_cable(live) as client:
+        nothing: tuple[Any, ...] = (None, "", "{}", {})
+        for variables in nothing:
+            fine = with_variables("subscription { aiCompletionResponse { id } }", variables)
+            await subscribed(client, fine)
+            assert await message(client, fine) == NOTHING_YET
 
 
 async def test_answers_of_another_are_not_to_be_had(live: Live) -> None:
-    variables = {**ME, "userId": "gid://gitlab/User/2"}
-    other = json.dumps({"channel": "GraphqlChannel", "query": LISTEN, "variables": variables})
+    other = with_variables(LISTEN, {**ME, "userId": "gid://gitlab/User/2"})
     async with a_cable(live) as client:
         await subscribed(client, other)
         got = await message(client, other)
