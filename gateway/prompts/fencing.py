@@ -24,10 +24,7 @@ _LOOKALIKE = re.compile(
 # What templates of models write between messages. A tokenizer that meets it in a text may take it
 # for the end of that message.
 _TEMPLATE_MARKS = re.compile(
-    r"<(?=[|\uff5c][^<>|\uff5c\s]{1,40}[|\uff5c]>)"
-    r"|<(?=(?:start|end)_of_turn>)"
-    r"|<(?=</?SYS>>)"
-    r"|<(?=/?s>)"
+    r"<(?=[|\uff5c][^<>|\uff5c\s]{1,40}[|\uff5c]>|(?:start|end)_of_turn>|</?SYS>>|/?s>)"
 )
 _INSTRUCTION_MARKS = re.compile(r"\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_RESULTS)\])")
 
