@@ -8,7 +8,10 @@ import pytest
 
 from appliance.ai_actions.errors import ActionFailedError
 from appliance.ai_actions.rules import ActionName, Answer
+from appliance.ai_actions.rules.catalogue import ACTIONS
 from appliance.ai_actions.rules.fitting import MAX_PARTS
+from appliance.ai_actions.usecases.actions import GATHERERS
+from appliance.ai_actions.usecases.asking_gateway import PROMPT_VERSION
 from appliance.resources.rules import JobChange, MergeRequestChange, VulnerabilityChange
 from appliance.resources.usecases import (
     create_draft_note,
@@ -16,6 +19,7 @@ from appliance.resources.usecases import (
     create_merge_request,
     create_vulnerability,
 )
+from gateway.prompts.library import load_library
 from tests.appliance.ai_actions.usecases.conftest import Post
 from tests.fakes.gateway import Played, prompt_parts
 from tests.instance_builders import NOW
@@ -34,7 +38,17 @@ async def _told(post: Post, action: ActionName, **wish: Any) -> Mapping[str, Any
     post.gateway.script = [Played(prompt_parts("Done."))]
     assert (await _run(post, action, **wish)).content == "Done."
     inputs: Mapping[str, Any] = json.loads(post.gateway.heard[-1][2])["inputs"]
+    _fill_in(str(ACTIONS[action].prompt_id), inputs)
     return inputs
+
+
+def _fill_in(prompt_id: str, inputs: Mapping[str, Any]) -> None:
+    """What the gateway does with it: it knows each of the inputs, and misses none."""
+    prompt = load_library().find(
+        prompt_id, PROMPT_VERSION, family=None, is_feature_enabled=lambda _: False
+    )
+    assert set(inputs) <= set(prompt.inputs)
+    assert prompt.render(inputs, window_tokens=100_000).messages
 
 
 async def _failure(post: Post, action: ActionName, **wish: Any) -> str:
@@ -58,6 +72,21 @@ async def test_code_goes_with_where_it_stands_and_what_is_asked(
     }
     assert post.gateway.heard[-1][0] == f"/v2/prompts/chat/{action}"
     assert post.gateway.claims["scopes"] == [action]
+
+
+# There is no merge request between branches with the longest names.
+@pytest.mark.parametrize("action", sorted(GATHERERS.keys() - {"summarize_new_merge_request"}))
+async def test_the_most_that_may_be_given_is_not_too_much_for_the_gateway(
+    post: Post, action: ActionName
+) -> None:
+    line = ACTIONS[action]
+    given = {
+        name: "x" * field.max_chars for name, field in line.inputs.items() if field.kind == "text"
+    }
+    post.lab.note("Issue", "Hello")
+    if action == "summarize_review":
+        _add_draft(post, "ada", "x")
+    await _told(post, action, resource=post.lab.ref(line.takes[0]), inputs=given)
 
 
 async def test_code_needs_nothing_around_it(post: Post) -> None:
@@ -135,14 +164,10 @@ async def test_without_changes_there_is_no_message(post: Post) -> None:
 
 
 async def test_a_review_is_the_user_s_own_drafts(post: Post) -> None:
-    lab, resource = post.lab, post.lab.ref("MergeRequest")
+    resource = post.lab.ref("MergeRequest")
     assert await _failure(post, "summarize_review", resource=resource) == "M5000"
-    for user, body in (("ada", "Too cold."), ("bob", "Mine.")):
-        lab.write(
-            lambda session, user=user, body=body: create_draft_note(  # type: ignore[misc]  # bound now
-                session, lab.place(session, user), lab.found["MergeRequest"], body=body, now=NOW
-            )
-        )
+    _add_draft(post, "ada", "Too cold.")
+    _add_draft(post, "bob", "Mine.")
     told = await _told(post, "summarize_review", resource=resource)
     assert told == {"draft_notes_content": "Too cold.", "title": "Colder"}
 
@@ -235,6 +260,15 @@ async def test_the_parts_of_an_answer_are_heard(post: Post) -> None:
     request = post.lab.request(post.lab.wish(inputs={"code": "x"}))
     await post.runner(post.running(request, lambda *_: None), on_text=heard.append)
     assert heard == ["It ", "prints."]
+
+
+def _add_draft(post: Post, user: str, body: str) -> None:
+    lab = post.lab
+    lab.write(
+        lambda session: create_draft_note(
+            session, lab.place(session, user), lab.found["MergeRequest"], body=body, now=NOW
+        )
+    )
 
 
 def _add_vulnerability(post: Post, **fields: Any) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from appliance.accounts.rules import Caller, Profile
 from appliance.accounts.usecases import change_user, revoke_pat
@@ -14,6 +15,7 @@ from appliance.ai_actions.errors import (
 from appliance.ai_actions.rules import ActionName, ResourceKind, ResourceRef, Wish
 from appliance.ai_actions.rules.catalogue import ACTIONS
 from appliance.ai_actions.rules.codes import refused_sentence
+from appliance.ai_actions.usecases.permitting import permitted
 from appliance.audit.rules import SYSTEM
 from appliance.errors import InvalidFieldsError, NotFoundError
 from appliance.explanations.rules import Question
@@ -23,7 +25,7 @@ from appliance.namespaces.usecases import change_group, remove_member
 from appliance.resources.rules import Description
 from appliance.resources.usecases import change_project, follow_group
 from appliance.storage.engine import Db, Session
-from tests.appliance.ai_actions.usecases.builders import Lab, a_lab, an_equipped_lab
+from tests.appliance.ai_actions.usecases.builders import CATALOG, Lab, a_lab, an_equipped_lab
 from tests.instance_builders import NOW, a_pat
 
 
@@ -166,6 +168,16 @@ def test_what_another_purchase_would_open(poor_lab: Lab) -> None:
     assert _refused(poor_lab, "summarize_comments", resource=poor_lab.ref("Issue")) == "G3001"
     poor_lab.buy("duo_enterprise")
     assert _refused(poor_lab, "summarize_comments", resource=poor_lab.ref("Issue")) == "M3005"
+
+
+def test_a_seat_of_an_add_on_that_entitles_to_nobody_s_models(lab: Lab) -> None:
+    add_ons = {name: structs.replace(each, entitles=()) for name, each in CATALOG.add_ons.items()}
+    bare = structs.replace(CATALOG, add_ons=add_ons)
+    with pytest.raises(ActionRefusedError) as refused:
+        lab.db.read_blocking(
+            lambda session: permitted(session, lab.wish("chat"), catalog=bare, now=NOW)
+        )
+    assert refused.value.shown_code == "M3006"
 
 
 def test_licences_of_groups_and_no_group(poor_lab: Lab) -> None:
