@@ -82,7 +82,10 @@ def check_project(facts: Facts) -> Finding:
 
 def turn_on(flag: str) -> str:
     """What turns a feature flag on."""
-    return f'Turn it on: POST /api/v4/features/{flag} with {{"value": "true"}}.'
+    return (
+        f"Turn it on: `casemate flags set {flag} on`, or POST /api/v4/features/{flag} with "
+        f'{{"value": "true"}}; `casemate flags show {flag}` says for whom it is off.'
+    )
 
 
 def check_licence(facts: Facts) -> Finding:
