@@ -9,10 +9,10 @@ from strawberry.utils.str_converters import to_camel_case
 from appliance.accounts.rules import Access
 from appliance.ai_actions.errors import ActionRefusedError, ThreadNotFoundError
 from appliance.ai_actions.graphql.ids import AiConversationThreadID
-from appliance.ai_actions.graphql.inputs import AiActionInput, chosen_action, own_inputs
+from appliance.ai_actions.graphql.inputs import AiActionInput, Asked, chosen_action, own_inputs
 from appliance.ai_actions.rules import Message, Wish
 from appliance.ai_actions.rules.html import safe_html
-from appliance.ai_actions.usecases import Asked, ask
+from appliance.ai_actions.usecases import Accepted, ask
 from appliance.errors import InvalidFieldsError
 from appliance.fields.resolving import Context, Info, mutation
 from gateway.contract.catalog import load_catalog
@@ -43,7 +43,7 @@ class AiActionMutation:
     def ai_action(
         self,
         info: Info,
-        wish: Annotated[AiActionInput, strawberry.argument(name="input")],
+        wish: Annotated[Asked, strawberry.argument(name="input", graphql_type=AiActionInput)],
     ) -> AiActionPayload | None:
         """Answered before it runs, unless the instance is set to run it at once."""
         asked, named = info.context, wish.client_mutation_id or None
@@ -64,7 +64,7 @@ class AiActionMutation:
         )
 
 
-def parsed_wish(asked: AiActionInput, context: Context) -> Wish:
+def parsed_wish(asked: Asked, context: Context) -> Wish:
     """What is asked for, and by whom.
 
     Raises:
@@ -89,7 +89,7 @@ def parsed_wish(asked: AiActionInput, context: Context) -> Wish:
     )
 
 
-def _accepted(asked: Context, wish: Wish) -> Asked:
+def _accepted(asked: Context, wish: Wish) -> Accepted:
     catalog = load_catalog()
     try:
         return asked.write(lambda session: ask(session, wish, catalog=catalog, now=asked.now))

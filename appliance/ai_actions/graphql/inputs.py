@@ -1,5 +1,6 @@
 """What each action is given, as GraphQL has it, and what of it the action itself gets."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import strawberry
@@ -18,7 +19,7 @@ from appliance.ai_actions.graphql.names import (
     AiConversationsThreadsConversationType,
 )
 from appliance.ai_actions.rules import ActionName
-from appliance.ai_actions.rules.catalogue import ACTIONS
+from appliance.ai_actions.rules.catalogue import ACTIONS, Action
 from appliance.fields.global_ids import NamespaceID, ProjectID
 
 
@@ -54,140 +55,10 @@ class AiChatInput:
     additional_context: list[AiAdditionalContextInput] | None = UNSET
 
 
-@strawberry.input(description="What is said on an issue or a merge request")
-class AiSummarizeCommentsInput:
-    """Nothing but where it was said."""
-
-    resource_id: AiModelID
-
-
 @strawberry.input
-class _AiCodeInput:
-    resource_id: AiModelID
-    code: str
-    file_name: str | None = UNSET
-    content_above_cursor: str | None = UNSET
-    content_below_cursor: str | None = UNSET
-    question: str | None = UNSET
+class Asked:
+    """What is said of any action: where its answer goes, and where it belongs."""
 
-
-@strawberry.input(description="Code that is to be explained, and where it is shown")
-class AiExplainCodeInput(_AiCodeInput):
-    """Code and what is around it."""
-
-
-@strawberry.input(description="Code that is to be tested, and where it is shown")
-class AiWriteTestsInput(_AiCodeInput):
-    """Code and what is around it."""
-
-
-@strawberry.input(description="Code that is to be restructured, and where it is shown")
-class AiRefactorCodeInput(_AiCodeInput):
-    """Code and what is around it."""
-
-
-@strawberry.input(description="Code that is to be corrected, and where it is shown")
-class AiFixCodeInput(_AiCodeInput):
-    """Code and what is around it."""
-
-
-@strawberry.input(description="A vulnerability that is to be explained")
-class AiExplainVulnerabilityInput:
-    """Whether the source around it is told to the model as well."""
-
-    resource_id: AiModelID
-    include_source_code: bool | None = UNSET
-
-
-@strawberry.input(description="A vulnerability that is to be mended")
-class AiResolveVulnerabilityInput:
-    """Nothing is changed, so the merge request means nothing yet."""
-
-    resource_id: AiModelID
-    vulnerable_merge_request_id: MergeRequestID | None = UNSET
-
-
-@strawberry.input(description="A merge request whose commit message is wanted")
-class AiGenerateCommitMessageInput:
-    """Nothing but the merge request."""
-
-    resource_id: AiModelID
-
-
-@strawberry.input(description="A description that is to be written from a few words")
-class AiGenerateDescriptionInput:
-    """What it is to say, and the template that it follows."""
-
-    resource_id: AiModelID
-    content: str
-    description_template_name: str | None = UNSET
-
-
-@strawberry.input(description="A merge request whose own review is to be summarised")
-class AiSummarizeReviewInput:
-    """What who asks has written and not published yet."""
-
-    resource_id: AiModelID
-
-
-@strawberry.input(description="Two branches whose merge request is to be summarised")
-class AiSummarizeNewMergeRequestInput:
-    """The resource is the project of the target branch."""
-
-    resource_id: AiModelID
-    source_branch: str
-    target_branch: str
-    source_project_id: ProjectID | None = UNSET
-
-
-@strawberry.input(description="A merge request's description that is to be written")
-class AiDescriptionComposerInput:
-    """What is there already, and what the user wants of it."""
-
-    resource_id: AiModelID
-    title: str
-    description: str
-    user_prompt: str
-    previous_response: str | None = UNSET
-    source_branch: str | None = UNSET
-    source_project_id: ProjectID | None = UNSET
-    target_branch: str | None = UNSET
-
-
-@strawberry.input(description="A comment whose tone is to be judged")
-class AiMeasureCommentTemperatureInput:
-    """A comment, and where it is to stand."""
-
-    resource_id: AiModelID
-    content: str
-
-
-@strawberry.input(description="A job that failed")
-class AiTroubleshootJobInput:
-    """Nothing but the job."""
-
-    resource_id: AiModelID
-
-
-@strawberry.input(description="Exactly one action, and where its answer goes")
-class AiActionInput:
-    """Each action is a field under its name in the catalogue."""
-
-    chat: AiChatInput | None = UNSET
-    summarize_comments: AiSummarizeCommentsInput | None = UNSET
-    explain_code: AiExplainCodeInput | None = UNSET
-    write_tests: AiWriteTestsInput | None = UNSET
-    refactor_code: AiRefactorCodeInput | None = UNSET
-    fix_code: AiFixCodeInput | None = UNSET
-    explain_vulnerability: AiExplainVulnerabilityInput | None = UNSET
-    resolve_vulnerability: AiResolveVulnerabilityInput | None = UNSET
-    generate_commit_message: AiGenerateCommitMessageInput | None = UNSET
-    generate_description: AiGenerateDescriptionInput | None = UNSET
-    summarize_review: AiSummarizeReviewInput | None = UNSET
-    summarize_new_merge_request: AiSummarizeNewMergeRequestInput | None = UNSET
-    description_composer: AiDescriptionComposerInput | None = UNSET
-    measure_comment_temperature: AiMeasureCommentTemperatureInput | None = UNSET
-    troubleshoot_job: AiTroubleshootJobInput | None = UNSET
     client_subscription_id: str | None = UNSET
     conversation_type: AiConversationsThreadsConversationType | None = UNSET
     thread_id: AiConversationThreadID | None = UNSET
@@ -197,11 +68,54 @@ class AiActionInput:
     client_mutation_id: str | None = UNSET
 
 
+# Numbers that are of a kind; their names are the same in every action.
+_IDS: Mapping[str, object] = {
+    "source_project_id": ProjectID,
+    "vulnerable_merge_request_id": MergeRequestID,
+}
+_KINDS: Mapping[str, object] = {"text": str, "flag": bool, "number": int}
+# What is more than the catalogue can say.
+_BY_HAND: Mapping[ActionName, type] = {"chat": AiChatInput}
+
+
+def _input_type(action: Action) -> type:
+    """What an action is given, as its line in the catalogue says it."""
+    types: dict[str, Any] = {"resource_id": AiModelID}
+    types |= {name: _IDS.get(name, _KINDS[each.kind]) for name, each in action.inputs.items()}
+    needed = {name for name, each in action.inputs.items() if each.is_required or each.is_said}
+    if action.needs_resource:
+        needed.add("resource_id")
+    made = type(
+        f"Ai{action.graphql_name[0].upper()}{action.graphql_name[1:]}Input",
+        (),
+        {
+            "__annotations__": {
+                name: each if name in needed else each | None for name, each in types.items()
+            },
+            **{name: UNSET for name in types if name not in needed},
+        },
+    )
+    return strawberry.input(made, description=f"What {action.graphql_name} is given")
+
+
+def _input_types() -> Mapping[ActionName, Any]:
+    return {name: _BY_HAND.get(name) or _input_type(each) for name, each in ACTIONS.items()}
+
+
+INPUT_TYPES = _input_types()
+_CHOICE: dict[str, Any] = {"__annotations__": {n: each | None for n, each in INPUT_TYPES.items()}}
+_CHOICE |= {n: strawberry.field(name=a.graphql_name, default=UNSET) for n, a in ACTIONS.items()}
+AiActionInput: type[Asked] = strawberry.input(
+    type("AiActionInput", (Asked,), _CHOICE),
+    description="Exactly one action, and where its answer goes",
+)
+
+
 # Said beside the action's own inputs, not among them.
 _ABOUT = {"resource_id", "namespace_id", "agent_version_id"}
 
 
-def chosen_action(asked: AiActionInput) -> tuple[ActionName, Any]:
+def chosen_action(asked: Asked) -> tuple[ActionName, Any]:
     """The one action that is asked for, with its input object.
 
     Raises:

@@ -26,10 +26,14 @@ ANY: tuple[ResourceKind, ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One input of an action; a text that is required has more than blanks in it."""
+    """One input of an action; a text that is required has more than blanks in it.
+
+    What `is_said` must be there in GraphQL, and may be empty.
+    """
 
     kind: Literal["text", "flag", "number"] = "text"
     is_required: bool = False
+    is_said: bool = False
     max_chars: int = MAX_TEXT_CHARS
 
 
@@ -124,6 +128,7 @@ _LINES = (
         unit_primitive="resolve_vulnerability",
         prompt_id="resolve_vulnerability",
         takes=("Vulnerability",),
+        inputs={"vulnerable_merge_request_id": Field(kind="number")},
     ),
     Action(
         name="generate_commit_message",
@@ -166,8 +171,8 @@ _LINES = (
         prompt_id="description_composer",
         takes=("MergeRequest", "Project"),
         inputs={
-            "title": Field(max_chars=MAX_TITLE_CHARS),
-            "description": _TEXT,
+            "title": Field(is_said=True, max_chars=MAX_TITLE_CHARS),
+            "description": Field(is_said=True),
             "user_prompt": Field(is_required=True, max_chars=MAX_WISH_CHARS),
             "previous_response": _TEXT,
             "source_branch": _NAME,

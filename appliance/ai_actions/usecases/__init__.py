@@ -1,7 +1,7 @@
 """Accepts requests, runs them, and hands out the answers."""
 
 from appliance.ai_actions.usecases.accepting import accept, ask_to_cancel, ended_of, forget_ended
-from appliance.ai_actions.usecases.asking import Asked, ask
+from appliance.ai_actions.usecases.asking import Accepted, ask
 from appliance.ai_actions.usecases.deliveries import Deliveries, Subscription
 from appliance.ai_actions.usecases.offering import commands_on, messages_to, title_of_resource
 from appliance.ai_actions.usecases.running import Runner, Running
@@ -29,7 +29,7 @@ from appliance.ai_actions.usecases.threads import (
 
 __all__ = [
     "MOST_ATTEMPTS",
-    "Asked",
+    "Accepted",
     "Deliveries",
     "Runner",
     "Running",

@@ -14,14 +14,14 @@ from gateway.contract.catalog import Catalog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Accepted:
     """A request that was accepted; `question` is what its user said in a conversation."""
 
     request: Request
     question: Message | None
 
 
-def ask(session: Session, wish: Wish, *, catalog: Catalog, now: datetime) -> Asked:
+def ask(session: Session, wish: Wish, *, catalog: Catalog, now: datetime) -> Accepted:
     """Accepts a wish; from the commit on it ends with exactly one answer.
 
     Raises:
@@ -43,4 +43,4 @@ def ask(session: Session, wish: Wish, *, catalog: Catalog, now: datetime) -> Ask
     most = limits_of(session).requests_per_8h
     request = accept(session, wish, placed, requests_per_8h=most, now=now)
     question = note_question(session, request, now=now) if is_said else None
-    return Asked(request=request, question=question)
+    return Accepted(request=request, question=question)
