@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +40,9 @@ def test_a_failed_answer_leads_to_the_help_page() -> None:
 
 def test_a_refusal_names_its_code() -> None:
     assert refused_sentence("M3004") == f"{sentence('M3004')} (M3004)"
+
+
+def test_every_code_is_made_by_a_test_of_what_fails() -> None:
+    folder = Path(__file__).parent.parent
+    texts = [path.read_text() for path in folder.rglob("test_*.py") if path != Path(__file__)]
+    assert [code for code in CODES if not any(code in text for text in texts)] == []
