@@ -29,11 +29,14 @@ from gateway.settings import Settings
 GRACE_S = 3
 WRONG_SETTINGS = 2
 STARTUP_FAILURE = 3
+CUT_SHORT = "ASGI callable returned without completing response."
 
 
 def configure_logging() -> None:
     """One JSON object a line on standard output; the libraries' chatter only from warnings up."""
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stdout)
+    # An answer that is cut on purpose, as its model broke off, is told of by the relay.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg != CUT_SHORT)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

@@ -65,12 +65,14 @@ def other_routes() -> list[Route]:
 
 def a_body(model: str, *, instance_id: str = INSTANCE_ID) -> dict[str, object]:
     """A question in the words of every surface at once: each takes its own members."""
+    params = {"max_tokens_to_sample": 4}
+    payload = {"content": "Hi", "model_identifier": model, "params": params}
     return {
         "model": model,
         "messages": [{"role": "user", "content": "Hi"}],
         "prompt": "Hi",
         "inputs": {},
-        "prompt_components": [{"payload": {"content": "Hi", "model_identifier": model}}],
+        "prompt_components": [{"payload": payload}],
         "model_metadata": {"provider": "gitlab", "identifier": model},
         "max_tokens": 4,
         "instance_id": instance_id,

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.__main__ import CUT_SHORT
 from gateway.contract.feed import MinimumGeneration
 from gateway.settings import Settings
 from tests.builders import a_feed_model, a_token
@@ -204,6 +205,16 @@ async def test_a_model_that_dies_midway_leaves_the_client_without_the_last_line(
     assert is_cut
     assert [line["content"] for line in lines] == ["one", " two"]
     assert counted(gateway, 503) == 1
+
+
+async def test_what_the_server_says_of_a_cut_answer_is_what_the_log_leaves_out(
+    gateway: RunningGateway, endpoint: FakeModelEndpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoint.break_after, endpoint.pace_s = 1, 0.05
+    async with a_stream(gateway) as answer:
+        await told(answer)
+    said = [each.msg for each in caplog.records if each.name == "uvicorn.error"]
+    assert CUT_SHORT in said
 
 
 async def test_what_a_model_thinks_aloud_is_not_told(
