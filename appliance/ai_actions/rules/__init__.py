@@ -1,5 +1,6 @@
 """What may be asked, how answers are addressed, and what failures are called."""
 
+from appliance.ai_actions.rules.rights import NO_GROUP, code_of_check
 from appliance.ai_actions.rules.values import (
     ENDED,
     ActionName,
@@ -20,6 +21,7 @@ from appliance.ai_actions.rules.values import (
 
 __all__ = [
     "ENDED",
+    "NO_GROUP",
     "ActionName",
     "Address",
     "Answer",
@@ -34,4 +36,5 @@ __all__ = [
     "Role",
     "Wish",
     "addresses_of",
+    "code_of_check",
 ]

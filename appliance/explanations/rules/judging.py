@@ -1,6 +1,6 @@
 """Puts the checks in the order in which a request meets them, and finds the one that decides."""
 
-from appliance.ai_actions.rules.rights import NO_GROUP, code_of_check
+from appliance.ai_actions.rules import NO_GROUP, code_of_check
 from appliance.errors import InvalidFieldsError
 from appliance.explanations.rules.granting import GRANTING
 from appliance.explanations.rules.modelling import MODELLING
