@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -7,10 +8,13 @@ import pytest
 from gateway.contract.feed import SELECTIONS, SwitchedOff
 from gateway.contract.selection import SWITCHING_FLAG, Feature
 from gateway.contract.ulids import is_ulid
-from tests.builders import a_feed_model, a_token
+from gateway.settings import Settings
+from tests.builders import MODEL_API_KEY, a_feed_model, a_token
+from tests.fakes.gitlab import FakeGitLab, an_issuers_file, with_a_key_file
 from tests.fakes.instance import FakeInstance
 from tests.fakes.model_endpoint import FakeModelEndpoint
-from tests.gateway.conftest import RunningGateway
+from tests.fakes.own_files import AdminsFiles, a_model, an_upstream
+from tests.gateway.conftest import RunningGateway, a_gateway
 
 CHECK = "model_configuration/check"
 EXPLAIN = "chat/explain_code"
@@ -254,3 +258,34 @@ async def test_a_family_gets_the_version_that_suits_it(
         await ask(gateway, "measure_comment_temperature", token=token, inputs={"content": "Hi"})
     general, qwen = [asked["messages"] for asked in endpoint.requests]
     assert general != qwen
+
+
+async def test_a_gitlab_pushes_its_flags_in_a_header_and_names_the_gateways_models(
+    settings: Settings, tmp_path: Path, endpoint: FakeModelEndpoint
+) -> None:
+    gitlab, files = FakeGitLab(), AdminsFiles(tmp_path)
+    files.define(a_model(context_tokens=1500))
+    key_file = files.key_file(MODEL_API_KEY)
+    files.bind(an_upstream(endpoints=[endpoint.url], identifier="demo", api_key_file=key_file))
+    update = {
+        "definitions_file": files.definitions,
+        "upstreams_file": files.upstreams,
+        "issuers_file": an_issuers_file(tmp_path, with_a_key_file(gitlab, tmp_path)),
+    }
+    body = {
+        "inputs": {"diff": "+1\n" * 4000},
+        "model_metadata": {"provider": "gitlab", "identifier": "big"},
+    }
+    told = []
+    async with a_gateway(settings.model_copy(update=update)) as gateway:
+        for flags in ("", FLAG):
+            headers = {
+                **gitlab.headers(gitlab.token(scopes=[COMMIT])),
+                "X-Gitlab-Enabled-Feature-Flags": flags,
+            }
+            path = f"/v1/prompts/{COMMIT}"
+            answer = await gateway.http.post(path, json=body, headers=headers)
+            assert answer.json() == "one two three"
+            assert answer.headers["x-casemate-cut"].startswith("diff=")
+            told.append(endpoint.requests[-1]["messages"][0]["content"])
+    assert told[0] != told[1]
