@@ -5,11 +5,13 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import gitlab
 import uvicorn
+from litestar.di import Provide
 
+from appliance.ai_actions.usecases import Deliveries
 from appliance.app import create_app
 from appliance.storage.engine import Db
 from tests.instance_builders import SetClock
@@ -27,6 +29,7 @@ class ServedInstance:
     url: str
     admin_token: str
     db: Db
+    deliveries: Deliveries
 
     def gitlab(self, token: str | None = None) -> gitlab.Gitlab:
         """python-gitlab as the admin, or with another token; it blocks, so ask in a thread."""
@@ -39,10 +42,16 @@ class ServedInstance:
 
 
 @asynccontextmanager
-async def served_instance(filled: "FilledHome") -> AsyncIterator[ServedInstance]:
-    """Serves it for as long as the block lasts."""
-    app = create_app(filled.settings(), clock=SetClock())
-    config = uvicorn.Config(app, lifespan="on", log_config=None, timeout_graceful_shutdown=1)
+async def served_instance(filled: "FilledHome", **changes: object) -> AsyncIterator[ServedInstance]:
+    """Serves it for as long as the block lasts; `changes` are of its settings."""
+    app = create_app(filled.settings(**changes), clock=SetClock())
+    config = uvicorn.Config(
+        app,
+        lifespan="on",
+        log_config=None,
+        timeout_graceful_shutdown=1,
+        ws="websockets-sansio",
+    )
     server = uvicorn.Server(config)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -51,6 +60,7 @@ async def served_instance(filled: "FilledHome") -> AsyncIterator[ServedInstance]
             while not server.started:
                 await asyncio.sleep(0.01)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        yield ServedInstance(url, filled.secret("token"), app.state.db)
+        deliveries = cast("Provide", app.dependencies["deliveries"]).dependency()
+        yield ServedInstance(url, filled.secret("token"), app.state.db, deliveries)
         server.should_exit = True
         await serving
