@@ -117,7 +117,7 @@ class Prompting:
         window_tokens = upstream.window_tokens(
             family.context_tokens if family else UNSAID_WINDOW_TOKENS
         )
-        body = asked.body(window_tokens)
+        body = await asked.body(window_tokens)
         call = Call(
             route=caller.route,
             feature=self.gate.feature_of(caller.unit_primitive),

@@ -45,7 +45,7 @@ class Shape(Protocol):
 class Question(Protocol):
     """What a model is asked, shorter for one that takes less."""
 
-    def body(self, window_tokens: int) -> bytes:
+    async def body(self, window_tokens: int) -> bytes:
         """The question for a model that takes so much.
 
         Raises:
@@ -100,7 +100,7 @@ class Telling:
             try:
                 return await self._ask_once(line)
             except PromptTooLongError as error:
-                self._shorten(error)
+                await self._shorten(error)
         return await self._ask_once(line)
 
     async def _ask_once(self, line: Line) -> Connection:
@@ -113,14 +113,14 @@ class Telling:
         except UpstreamFailedError as cause:
             raise _fault(cause.answered, cause.reason) from cause
 
-    def _shorten(self, error: PromptTooLongError) -> None:
+    async def _shorten(self, error: PromptTooLongError) -> None:
         window_tokens, cause = smaller(self._window_tokens), error.__cause__
         told = told_window(cause) if isinstance(cause, RefusedByModelError) else None
         if told is not None:
             # What it says may be what we knew; then our estimate was wrong.
             window_tokens = min(window_tokens, told)
         self._window_tokens = window_tokens
-        self._body = self._question.body(window_tokens)
+        self._body = await self._question.body(window_tokens)
 
     async def _read(self, exchange: Exchange, answer: Connection, account: Account) -> None:
         self._deltas = Deltas(is_stream=is_event_stream(answer))
