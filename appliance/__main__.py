@@ -24,7 +24,7 @@ from appliance.local import audit as local_audit
 from appliance.local import clock as local_clock
 from appliance.local import licences as local_licences
 from appliance.local import users as local_users
-from appliance.serving import Server
+from appliance.serving import Server, allow_many_connections
 from appliance.settings import Settings, SettingsError
 from gateway.contract.served_certificate import LOOK_EVERY_S, ServedCertificate
 
@@ -153,6 +153,7 @@ def _add_clock_commands(commands: Any) -> None:
 
 def _serve(settings: Settings, _: argparse.Namespace) -> None:
     _configure_logging()
+    allow_many_connections()
     certificate = _certificate(settings)
     app = create_app(settings)
     if certificate is not None:

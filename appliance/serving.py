@@ -1,5 +1,6 @@
 """The server that the instance runs in: it lets go of streams when it stops, and of the lost."""
 
+import resource
 import socket
 from collections.abc import Awaitable, Callable
 
@@ -7,6 +8,15 @@ import uvicorn
 
 # A machine that vanished says nothing any more: what was sent to it is not waited for without end.
 UNTAKEN_MS = 15_000
+
+
+def allow_many_connections() -> None:
+    """Lets this process have as many open files as it may, where many systems begin with 1,024.
+
+    Each who waits for an answer is one.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class Server(uvicorn.Server):

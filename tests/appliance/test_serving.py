@@ -1,4 +1,5 @@
 import asyncio
+import resource
 import signal
 import socket
 import time
@@ -10,7 +11,7 @@ from typing import Any
 import httpx
 import uvicorn
 
-from appliance.serving import UNTAKEN_MS, Server
+from appliance.serving import UNTAKEN_MS, Server, allow_many_connections
 from gateway.contract.feed import STREAM_PATH
 from tests.appliance.conftest import FilledHome
 from tests.appliance.test_main import _start
@@ -56,6 +57,16 @@ async def test_a_connection_breaks_when_nothing_is_taken_and_the_end_is_told() -
         assert told == []
         writer.close()
     assert told == ["told"]
+
+
+def test_there_may_be_as_many_connections_as_the_system_lets_it_have() -> None:
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(before, 1024), most))
+    try:
+        allow_many_connections()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
 
 
 def test_an_instance_with_an_open_stream_stops_when_told(filled: FilledHome) -> None:
