@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
 import pytest
 from websockets.exceptions import InvalidStatus
 
@@ -82,6 +83,21 @@ async def test_a_query_may_come_as_a_message(
         assert await message(client, identifier) == NOTHING_YET
         live.deliver("one")
         await hears(client, identifier, "one")
+
+
+async def test_another_library_is_served_alike(live: Live) -> None:
+    headers = {"Origin": OWN_ORIGIN, "PRIVATE-TOKEN": live.filled.secret("token")}
+    url = f"http://127.0.0.1:{live.port}{PATH}"
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(url, headers=headers, protocols=[PROTOCOL], compress=15) as cable,
+    ):
+        assert await cable.receive_json() == {"type": "welcome"}
+        await cable.send_json({"command": "subscribe", "identifier": EDITOR})
+        assert (await cable.receive_json())["identifier"] == EDITOR
+        assert (await cable.receive_json())["message"] == NOTHING_YET
+        live.deliver("one")
+        assert "one" in await cable.receive_str()
 
 
 async def test_a_query_that_is_none_to_subscribe_to_is_answered_once(live: Live) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from gql import Client as GqlClient
 from gql import GraphQLRequest, gql
+from gql.transport.aiohttp_websockets import AIOHTTPWebsocketsTransport
 from gql.transport.exceptions import TransportQueryError
 from gql.transport.websockets import WebsocketsTransport
 from websockets.exceptions import InvalidStatus
@@ -208,22 +209,22 @@ async def test_at_the_end_clients_are_told_to_come_back(live: Live) -> None:
         assert await client.closed() == (1012, "Service restart")
 
 
-async def test_a_library_that_nobody_here_wrote_subscribes(live: Live) -> None:
-    transport = WebsocketsTransport(
-        url=f"ws://127.0.0.1:{live.port}{PATH}",
-        init_payload={"Authorization": f"Bearer {live.filled.secret('token')}"},
-        subprotocols=[WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL],
-        connect_args={"proxy": None},
-    )
-    async with GqlClient(transport=transport) as session:
-        asked = await session.execute(gql("{ currentUser { username } }"))
-        assert asked == {"currentUser": {"username": "admin"}}
-        with pytest.raises(TransportQueryError):
-            await session.execute(gql("{ nothing }"))
-        heard = session.subscribe(GraphQLRequest(LISTEN, variable_values=ME))
-        first = asyncio.create_task(anext(heard))
-        await live.listeners(1)
-        live.deliver("to gql")
-        assert (await first)["aiCompletionResponse"]["content"] == "to gql"
-        await heard.aclose()
-    await live.listeners(0)
+async def test_libraries_that_nobody_here_wrote_subscribe(live: Live) -> None:
+    authorization = {"Authorization": f"Bearer {live.filled.secret('token')}"}
+    how: dict[str, Any] = {"url": f"ws://127.0.0.1:{live.port}{PATH}", "subprotocols": [PROTOCOL]}
+    for transport in (
+        WebsocketsTransport(**how, init_payload=authorization, connect_args={"proxy": None}),
+        AIOHTTPWebsocketsTransport(**how, headers=authorization),
+    ):
+        async with GqlClient(transport=transport) as session:
+            asked = await session.execute(gql("{ currentUser { username } }"))
+            assert asked == {"currentUser": {"username": "admin"}}
+            with pytest.raises(TransportQueryError):
+                await session.execute(gql("{ nothing }"))
+            heard = session.subscribe(GraphQLRequest(LISTEN, variable_values=ME))
+            first = asyncio.create_task(anext(heard))
+            await live.listeners(1)
+            live.deliver("to gql")
+            assert (await first)["aiCompletionResponse"]["content"] == "to gql"
+            await heard.aclose()
+        await live.listeners(0)
