@@ -12,7 +12,7 @@ QUERY = """query ($user: UserID, $feature: String, $unit: String, $group: Namesp
     $model: String, $decision: String) {
   aiExplanation(userId: $user, feature: $feature, unitPrimitive: $unit, namespaceId: $group,
       model: $model, decisionId: $decision) {
-    verdict code unitPrimitive checks { name state sentence change }
+    verdict code aiActionCode unitPrimitive checks { name state sentence change }
     decision { decisionId happenedAt userId namespaceId code unitPrimitive provider model
       wouldStillBeRefused note } } }"""
 
@@ -28,6 +28,7 @@ async def test_an_explanation_is_the_same_as_over_rest(asker: Asker) -> None:
     for asked in ({}, {"user": user_gid(ada)}):
         found = await _explained(asker, pat=pat, feature="duo_chat", **asked)
         assert (found["verdict"], found["decision"]) == ("REFUSED", None)
+        assert found["aiActionCode"] == rest["ai_action_code"] == "M3006"
         assert (found["code"], found["unitPrimitive"]) == (rest["code"], rest["unit_primitive"])
         assert found["checks"] == [
             {**check, "state": check["state"].upper()} for check in rest["checks"]

@@ -37,6 +37,17 @@ async def test_a_user_asks_about_themself_and_is_sent_to_an_admin(server: Server
     assert failed["change"].startswith("Ask an admin.")
 
 
+async def test_a_project_is_asked_about_as_its_members_are_refused_there(server: Server) -> None:
+    group = (await server.ask("POST", "/api/v4/groups", json={"name": "L", "path": "l"})).json()
+    wish = {"name": "p", "namespace_id": group["id"], "duo_features_enabled": False}
+    project = (await server.ask("POST", "/api/v4/projects", json=wish)).json()
+    found = await _explained(server, project_id=project["id"])
+    assert (found["code"], found["ai_action_code"]) == ("duo_features_disabled", "M3002")
+    _, pat = await server.new_user("ada", "read_api")
+    assert await _status(server, pat=pat, project_id=project["id"]) == 404
+    assert await _status(server, project_id=project["id"], namespace_id=group["id"]) == 400
+
+
 async def test_a_user_asks_about_nobody_else(server: Server) -> None:
     number, _ = await server.new_user("ada")
     _, pat = await server.new_user("bob")

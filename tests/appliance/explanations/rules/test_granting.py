@@ -5,6 +5,7 @@ import pytest
 
 from appliance.explanations.rules import CHECK_NAMES
 from appliance.licensing.rules import Grant
+from appliance.resources.rules import Project
 from tests.appliance.explanations.builders import (
     CHAT_SWITCH,
     a_namespace,
@@ -20,7 +21,7 @@ from tests.appliance.explanations.builders import (
     in_grace,
     some_facts,
 )
-from tests.instance_builders import a_user
+from tests.instance_builders import NOW, a_user
 
 NOT_GRANTED = "feature_not_granted"
 
@@ -162,6 +163,25 @@ def test_the_token_has_the_last_word() -> None:
     grant = Grant(scopes=frozenset(), providers=frozenset({"shm"}), ends_at=None)
     code, check = deciding(some_facts(grant=grant))
     assert (code, check.name) == (NOT_GRANTED, "scope")
+
+
+def test_ai_may_be_off_in_a_project() -> None:
+    project = Project(
+        id=9,
+        namespace_id=4,
+        name="Engine",
+        path="engine",
+        full_path="lab/engine",
+        description="",
+        visibility="private",
+        duo_features_enabled=True,
+        created_at=NOW,
+    )
+    assert checks_of(some_facts())["project"].state == "passed"
+    assert "lab/engine" in checks_of(some_facts(project=project))["project"].sentence
+    code, check = deciding(some_facts(project=replace(project, duo_features_enabled=False)))
+    assert (code, check.name) == ("duo_features_disabled", "project")
+    assert "PUT /api/v4/projects/9" in str(check.change)
 
 
 def test_the_checks_have_the_order_in_which_a_request_meets_them() -> None:

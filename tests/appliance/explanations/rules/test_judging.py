@@ -1,13 +1,46 @@
+from typing import Any
+
 import pytest
 
 from appliance.errors import InvalidFieldsError
-from appliance.explanations.rules import Question, asked_unit_primitive
-from tests.appliance.explanations.builders import CATALOG, checks_of, deciding, some_facts
+from appliance.explanations.rules import Question, asked_unit_primitive, explain
+from tests.appliance.explanations.builders import (
+    CATALOG,
+    an_asked_model,
+    checks_of,
+    deciding,
+    some_facts,
+)
 from tests.instance_builders import a_user
 
 
 def asked(**fields: str) -> str:
     return asked_unit_primitive(Question(user_id=7, **fields), CATALOG)  # type: ignore[arg-type]  # texts only
+
+
+@pytest.mark.parametrize(
+    ("facts", "code"),
+    [
+        ({}, None),
+        ({"model": None}, None),
+        ({"holdings": []}, "M3006"),
+        ({"holdings": [], "unit_primitive": "ask_issue"}, "G3001"),
+        ({"holdings": [], "is_saas": True}, "G3002"),
+        ({"user": a_user(state="blocked")}, "M3004"),
+        ({"flags": frozenset()}, "M3002"),
+        ({"model": an_asked_model(state="unreachable")}, "A1001"),
+        ({"model": an_asked_model(state=None)}, None),
+    ],
+)
+def test_what_a_user_is_shown_is_named(facts: dict[str, Any], code: str | None) -> None:
+    assert explain(some_facts(**facts)).ai_action_code == code
+
+
+def test_a_project_says_its_group_itself() -> None:
+    with pytest.raises(InvalidFieldsError, match="project_id"):
+        asked_unit_primitive(
+            Question(user_id=7, feature="duo_chat", namespace_id=1, project_id=1), CATALOG
+        )
 
 
 def test_after_the_deciding_check_nothing_is_looked_at() -> None:
