@@ -25,6 +25,10 @@ _SPOKEN: Mapping[str, str] = {
     "source_code": "the source code",
     "job_log": "the job's log",
     "messages": "the conversation",
+    "history": "the conversation so far",
+    "observation": "what was read",
+    "current_file": "the file",
+    "additional_context": "what was sent along",
 }
 
 

@@ -1,6 +1,6 @@
 """What the gateway answers while an action asks it, in the words of the instance."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,4 +47,3 @@ class Failed:
 
 
 AgentEvent = TextDelta | ToolCall | Failed
-Conversation = Mapping[str, Any]

@@ -60,17 +60,22 @@ def of_job(job: Job, trace: str, *, project: Project) -> str:
         f"Status: {job.status}",
         *([f"Reason: {job.failure_reason}"] if job.failure_reason else []),
     ]
-    log = f"Log:\n{end(trace, MAX_CHARS - 2_000)}" if trace.strip() else "It has no log."
+    # Where a model takes little, the gateway cuts what comes last: so there is little of it.
+    log = f"Log:\n{end(trace, MAX_TEXT_CHARS)}" if trace.strip() else "It has no log."
     return _bounded("\n".join([*head, log]))
 
 
-def of_project(project: Project) -> str:
-    """A project."""
+def of_project(
+    project: Project, *, issues: Sequence[Issue], merge_requests: Sequence[MergeRequest]
+) -> str:
+    """A project and the newest of what lies in it."""
     lines = [
         f"Project {project.full_path}: {project.name}",
         f"Visibility: {project.visibility}",
         f"Created: {project.created_at:%Y-%m-%d}",
         f"Description:\n{beginning(project.description, MAX_TEXT_CHARS)}",
+        *[f"Issue #{each.iid} ({each.state}): {each.title}" for each in issues],
+        *[f"Merge request !{each.iid} ({each.state}): {each.title}" for each in merge_requests],
     ]
     return _bounded("\n".join(lines))
 

@@ -55,11 +55,6 @@ class Reference:
     project: str | None = None
     number: int | None = None
 
-    @property
-    def is_this(self) -> bool:
-        """Whether it is what the page shows."""
-        return self.project is None and self.number is None
-
 
 def input_text(tool_input: Any) -> str:
     """What a model hands a tool, as one text, whatever form it chose."""

@@ -1,8 +1,7 @@
 """Chat threads: what a user and the model said to each other, kept for the user alone."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from appliance.ai_actions import tables
@@ -15,6 +14,7 @@ from appliance.ai_actions.rules.chat import (
     Thread,
     title_of,
 )
+from appliance.ai_actions.rules.contexts import context_for_user
 from appliance.ai_actions.rules.history import MAX_TURNS, Turn
 from appliance.ai_actions.rules.slash_commands import WIPING, asked_command
 from appliance.ai_actions.tables.threads import ThreadRow, Wanted
@@ -58,13 +58,14 @@ def note_question(session: Session, request: Request, *, now: datetime) -> Messa
     text = str(request.inputs.get("content", ""))
     thread = _own(session, request.user_id, request.thread_id or 0)
     thread.updated_at = now
+    shown = context_for_user(request.inputs)
     said = Message(
         uid=question_uid(request),
         request_uid=request.uid,
         role="USER",
         timestamp=now,
         content=text,
-        extras=_shown_context(request),
+        extras={"additionalContext": shown} if shown else {},
         thread_id=request.thread_id,
     )
     asked = asked_command(text)
@@ -222,9 +223,3 @@ def _begin(session: Session, user_id: int, wanted: ConversationType, *, now: dat
     row = tables.threads.add_thread(session, user_id, conversation_type=wanted, now=now)
     tables.threads.drop_old_threads(session, user_id, kept=MAX_THREADS, before=now - STILL_USED)
     return row
-
-
-def _shown_context(request: Request) -> Mapping[str, Any]:
-    # The text itself is the user's own, and may be long.
-    sent = request.inputs.get("additional_context") or ()
-    return {"additionalContext": [{**each, "content": ""} for each in sent]} if sent else {}

@@ -9,11 +9,14 @@ from appliance.accounts.usecases import users_among
 from appliance.ai_actions.rules import Request, ResourceKind, observations
 from appliance.ai_actions.rules.references import Kind, Reference
 from appliance.errors import NotFoundError
-from appliance.resources.rules import Project
+from appliance.resources.rules import ItemFilter, Project
 from appliance.resources.usecases import (
     diffs_of,
+    list_issues_at,
+    list_merge_requests_at,
     named_issue,
     named_merge_request,
+    named_place,
     named_project,
     namespace_of,
     notes_of,
@@ -25,6 +28,10 @@ from appliance.resources.usecases import (
     visible_project,
 )
 from appliance.storage.engine import Session
+from appliance.storage.paging import Page
+
+# Of what lies in a project.
+LISTED = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +42,8 @@ class Look:
     user: User
     request: Request
     now: datetime
+    may: Callable[[str], bool]
+    """Whether the user holds a unit primitive."""
 
     def inside(self, project: Project) -> Project:
         """The project, if it lies where the request does, and AI features are on there.
@@ -135,12 +144,21 @@ def read_job(look: Look, reference: Reference) -> str:
 
 
 def read_project(look: Look, reference: Reference) -> str:
-    """A project.
+    """A project with the newest of what lies in it, as far as that may be asked about.
 
     Raises:
         NotFoundError: there is none, or not here, or not for this user.
     """
-    return observations.of_project(look.project(reference.project))
+    project = look.project(reference.project)
+    place = named_place(look.session, look.user, str(project.id), now=look.now)
+    newest, wanted = Page(number=1, size=LISTED), ItemFilter(state="opened")
+    issues = list_issues_at(look.session, place, newest, wanted=wanted)
+    merge_requests = list_merge_requests_at(look.session, place, newest, wanted=wanted)
+    return observations.of_project(
+        project,
+        issues=issues.items if look.may("ask_issue") else (),
+        merge_requests=merge_requests.items if look.may("ask_merge_request") else (),
+    )
 
 
 READERS: Mapping[Kind, Callable[[Look, Reference], str]] = {

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from appliance.accounts.rules import Caller
 from appliance.ai_actions.errors import ActionFailedError
 from appliance.ai_actions.rules import Request, observations
 from appliance.ai_actions.rules.catalogue import CHAT
@@ -92,19 +93,35 @@ class Toolbox:
         if tool is None:
             return Observation(text=observations.NO_SUCH_TOOL)
         try:
-            caller = permitted_again(
-                session,
-                request,
-                catalog=self._catalog,
-                now=now,
-                unit_primitive=tool.unit_primitive,
-            )
+            caller = self._check(session, request, tool.unit_primitive, now=now)
             if tool.kind is None:
                 return _search(input_text(call.tool_input))
-            look = Look(session=session, user=caller.user, request=request, now=now)
+            look = Look(
+                session=session,
+                user=caller.user,
+                request=request,
+                now=now,
+                may=lambda name: self._may(session, request, name, now=now),
+            )
             return Observation(text=self._read(look, tool.kind, call))
         except (ActionFailedError, NotFoundError):
             return Observation(text=observations.NOT_FOUND)
+
+    def _check(
+        self, session: Session, request: Request, unit_primitive: str, *, now: datetime
+    ) -> Caller:
+        return permitted_again(
+            session, request, catalog=self._catalog, now=now, unit_primitive=unit_primitive
+        )
+
+    def _may(
+        self, session: Session, request: Request, unit_primitive: str, *, now: datetime
+    ) -> bool:
+        try:
+            self._check(session, request, unit_primitive, now=now)
+        except ActionFailedError:
+            return False
+        return True
 
     def _read(self, look: Look, kind: Kind, call: ToolCall) -> str:
         public_url = addresses(look.session, self._told).instance_public_url

@@ -41,6 +41,13 @@ def a_job(**changes: Any) -> Job:
     return Job(**{**fields, **TIMES, "ref": "main", "status": "failed", **changes})
 
 
+def a_merge_request(**changes: Any) -> MergeRequest:
+    fields = {"id": 1, "project_id": 1, "iid": 3, "author_id": None, "title": "t"}
+    fields |= {"description": "d", "state": "opened", "is_draft": False}
+    branches = {"source_branch": "a", "target_branch": "b"}
+    return MergeRequest(**{**fields, **branches, **TIMES, **changes})
+
+
 def test_an_issue_has_its_comments_without_the_systems_own() -> None:
     notes = [a_note("one"), a_note("moved", is_system=True), a_note("two", author_id=None)]
     said = of_issue(an_issue(labels=("hot", "new")), notes, project=PROJECT, names={5: "ada"})
@@ -66,21 +73,7 @@ def test_of_a_long_discussion_the_newest_is_told() -> None:
 
 
 def test_a_merge_request_has_its_changes() -> None:
-    found = MergeRequest(
-        id=1,
-        project_id=1,
-        iid=3,
-        author_id=None,
-        title="t",
-        description="d",
-        state="opened",
-        is_draft=True,
-        source_branch="a",
-        target_branch="b",
-        labels=("x",),
-        created_at=NOW,
-        updated_at=NOW,
-    )
+    found = a_merge_request(is_draft=True, labels=("x",))
     diffs = [Diff(old_path="o", new_path="n", diff="+x")]
     said = of_merge_request(found, diffs, [], project=PROJECT, names={})
     for part in ("lab/engine!3: t", "opened (draft)", "a into b", "--- o\n+++ n\n+x", "Labels: x"):
@@ -95,5 +88,7 @@ def test_a_job_has_the_end_of_its_log() -> None:
     assert of_job(a_job(), " ", project=PROJECT).endswith("It has no log.")
 
 
-def test_a_project_is_described() -> None:
-    assert "Project lab/engine: Engine" in of_project(PROJECT)
+def test_a_project_has_what_is_newest_in_it() -> None:
+    said = of_project(PROJECT, issues=[an_issue()], merge_requests=[a_merge_request()])
+    for part in ("Project lab/engine: Engine", "Issue #7 (opened): t", "Merge request !3"):
+        assert part in said

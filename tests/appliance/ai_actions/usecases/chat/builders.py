@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from sqlalchemy import select
 
 from appliance.accounts.rules import Profile, Scope
@@ -33,6 +34,7 @@ from appliance.resources.usecases import (
     named_place,
 )
 from appliance.storage.engine import Db, Row, Session
+from gateway.contract.catalog import Catalog
 from tests.appliance.ai_actions.usecases.builders import CATALOG, PROJECT, Lab, an_equipped_lab
 from tests.instance_builders import NOW
 
@@ -179,3 +181,14 @@ def _add_project(lab: Lab, session: Session, name: str, group_id: int, **how: An
     job = JobChange(name="test", stage="test", ref="main", status="failed", trace=secret)
     lab.found[f"{name}Job"] = create_job(session, place, job, now=NOW)
     lab.found[name] = project
+
+
+def without(catalog: Catalog, unit_primitive: str) -> Catalog:
+    """The catalogue, but no add-on opens that."""
+    add_ons = {
+        name: msgspec.structs.replace(
+            each, opens=tuple(one for one in each.opens if one != unit_primitive)
+        )
+        for name, each in catalog.add_ons.items()
+    }
+    return msgspec.structs.replace(catalog, add_ons=add_ons)

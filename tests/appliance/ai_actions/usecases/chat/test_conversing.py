@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from appliance.ai_actions.errors import ActionFailedError
 from appliance.ai_actions.rules import Answer, observations
+from appliance.ai_actions.rules.contexts import CATEGORIES
 from appliance.ai_actions.rules.gateway_answers import (
     AgentEvent,
     Cut,
@@ -14,6 +16,7 @@ from appliance.ai_actions.rules.gateway_answers import (
     TextDelta,
     ToolCall,
 )
+from appliance.ai_actions.rules.history import MAX_TURNS
 from appliance.ai_actions.usecases import Running
 from appliance.ai_actions.usecases.chat.conversing import (
     CUT_OFF,
@@ -21,6 +24,8 @@ from appliance.ai_actions.usecases.chat.conversing import (
     MAX_RETRIES,
     MAX_STEPS,
 )
+from appliance.ai_actions.usecases.chat.tools import TOOLS
+from gateway.edge.prompting import bodies
 from tests.appliance.ai_actions.usecases.chat.builders import Desk, the
 from tests.fakes.agents import PlayedAnswer, ScriptedAgent
 
@@ -80,6 +85,31 @@ async def test_a_tool_is_used_and_its_observation_told(desk: Desk) -> None:
     }
     assert "Too hot" in step["observation"]
     assert [(each.type, each.chunk_id) for each in desk.told] == [("TOOL", None), (None, 1)]
+
+
+async def test_what_is_sent_is_what_the_gateway_reads(desk: Desk) -> None:
+    file = {"file_name": "a.py", "selected_text": "x = 1"}
+    sent = [{"category": each, "id": "1", "content": "x"} for each in sorted(CATEGORIES)]
+    for _ in range(30):
+        desk.keep(desk.accept("Who?"), Answer(content="Ada."))
+    request = desk.accept(
+        "Why?",
+        resource=the(desk.lab, "Issue"),
+        inputs={"current_file": file, "additional_context": sent},
+    )
+    agent = playing(calls("issue_reader", {"iid": 1}), calls("build_reader", None), says("x"))
+    await desk.answer(request, agent)
+    read = bodies.parse(msgspec.json.encode(agent.heard[-1]), bodies.AgentRequest)
+    *before, question, running = read.messages
+    assert len(before) == 2 * MAX_TURNS
+    assert question.context == bodies.Page(type="issue", title="Too hot")
+    assert question.current_file is not None
+    assert question.current_file.selected_code
+    assert {each.category for each in question.additional_context or ()} == CATEGORIES
+    steps = running.agent_scratchpad or ()
+    assert [each.action.tool_input for each in steps] == ["1", ""]
+    assert read.options is not None
+    assert read.options.tools == tuple(TOOLS)
 
 
 async def test_chunks_are_counted_anew_with_each_step(desk: Desk) -> None:

@@ -13,7 +13,14 @@ from appliance.resources.rules import Description
 from appliance.resources.usecases import change_project
 from gateway.contract.catalog import load_catalog
 from tests.appliance.ai_actions.usecases.builders import CATALOG, PROJECT
-from tests.appliance.ai_actions.usecases.chat.builders import SECRET, TOLD, URL, Desk, the
+from tests.appliance.ai_actions.usecases.chat.builders import (
+    SECRET,
+    TOLD,
+    URL,
+    Desk,
+    the,
+    without,
+)
 from tests.instance_builders import NOW
 
 
@@ -69,6 +76,25 @@ def test_a_project_is_read(desk: Desk) -> None:
     request = desk.accept("Why?", project_id=desk.lab.found["Project"].id)
     for given in ("", PROJECT, f"{URL}/{PROJECT}"):
         assert f"Project {PROJECT}: Engine" in read(desk, request, "project_reader", given)
+
+
+def test_of_a_project_the_newest_that_the_asker_sees_is_listed(desk: Desk) -> None:
+    project = desk.lab.found["Project"].id
+    said = read(desk, desk.accept("Why?", project_id=project), "project_reader", "")
+    assert "Issue #1 (opened): Too hot" in said
+    assert "Merge request !1 (opened): Colder" in said
+    assert SECRET not in said
+    of_ada = read(desk, desk.accept("Why?", by="ada", project_id=project), "project_reader", "")
+    assert f"Issue #2 (opened): {SECRET}-CONFIDENTIAL" in of_ada
+
+
+def test_issues_are_not_listed_for_who_may_not_ask_about_them(desk: Desk) -> None:
+    request = desk.accept("Why?", project_id=desk.lab.found["Project"].id)
+    toolbox = Toolbox(catalog=without(CATALOG, "ask_issue"), told=TOLD)
+    call = ToolCall(tool="project_reader", tool_input="")
+    said = desk.db.read_blocking(lambda s: toolbox.use(s, request, call, now=NOW)).text
+    assert "Issue #1" not in said
+    assert "Merge request !1" in said
 
 
 def test_who_may_read_what_is_confidential_reads_it(desk: Desk) -> None:
