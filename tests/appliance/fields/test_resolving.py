@@ -1,3 +1,5 @@
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any, cast
 
 import anyio.to_thread
@@ -14,6 +16,7 @@ from appliance.fields.resolving import (
     SettingsDesk,
     field,
     mutation,
+    subscription,
 )
 from appliance.storage.engine import Db, Session
 from appliance.storage.outbox import OutboxRow, publish
@@ -35,7 +38,17 @@ class Mutation:
         return info.context.read(lambda session: len(session.exec(select(OutboxRow)).all()))
 
 
-SCHEMA = strawberry.Schema(query=Query, mutation=Mutation)
+@strawberry.type
+class Subscription:
+    @subscription(description="For readers", access=Access.AI)
+    def heard(self) -> AsyncGenerator[int, None]:
+        async def counted() -> AsyncGenerator[int, None]:
+            yield 1
+
+        return counted()
+
+
+SCHEMA = strawberry.Schema(query=Query, mutation=Mutation, subscription=Subscription)
 
 
 def a_context(db: Db, *scopes: Scope, session: Session | None = None) -> Context:
@@ -67,6 +80,14 @@ async def test_a_field_is_open_to_whom_it_states(db: Db) -> None:
 async def test_a_mutation_is_no_reading(db: Db) -> None:
     bad = await run("mutation { change }", a_context(db, Scope.READ_API))
     assert "higher privileges" in str(bad.errors[0])
+
+
+@pytest.mark.parametrize("scope", Scope)
+async def test_a_subscription_is_a_reading(db: Db, scope: Scope) -> None:
+    found = await SCHEMA.subscribe("subscription { heard }", context_value=a_context(db, scope))
+    assert isinstance(found, AsyncGenerator)
+    async with aclosing(found):
+        assert [each.data async for each in found] == [{"heard": 1}]
 
 
 async def test_a_mutation_reads_what_it_has_written(db: Db) -> None:

@@ -103,6 +103,9 @@ def test_what_lies_in_a_list_costs_by_its_length(length: str, cost: int) -> None
 @pytest.mark.parametrize(
     ("query", "cost"),
     [
+        ("{ aiErrorCodes { code } }", 1 + 3),
+        ('{ aiSlashCommands(url: "/") { name } }', 1 + 1),
+        ("subscription { aiCompletionResponse { content } }", 1 + 1),
         ("{ aiFeatureSettings { nodes { feature } } }", 1 + 2 * 2),
         ("{ aiFeatureSettings(first: 100) { nodes { feature } } }", 1 + 2 * 2),
         ("{ aiFeatureSettings(first: 3) { nodes { feature } } }", 1 + 2),

@@ -61,6 +61,42 @@ async def test_a_question_begins_a_conversation_and_is_told_to_its_asker(hall: H
     assert (await hall.data(ada, ASK, input=again))["threadId"] == got["threadId"]
 
 
+# Every variable that an editor has, each by itself.
+EDITOR = """mutation ($text: String!, $about: AiModelID, $file: AiCurrentFileInput,
+  $added: [AiAdditionalContextInput!], $tab: String, $from: String,
+  $type: AiConversationsThreadsConversationType, $thread: AiConversationThreadID) {
+  aiAction(input: {
+    chat: {content: $text, resourceId: $about, currentFile: $file, additionalContext: $added}
+    clientSubscriptionId: $tab, platformOrigin: $from, conversationType: $type, threadId: $thread
+  }) { requestId threadId errors } }"""
+
+
+async def test_what_an_editor_leaves_null_is_not_said(hall: Hall) -> None:
+    ada = await hall.person("ada")
+    nothing = dict.fromkeys(("about", "file", "added", "tab", "from", "type", "thread"))
+    assert (await hall.data(ada, EDITOR, text="Hi", **nothing))["errors"] == []
+    assert (await hall.data(ada, EDITOR, text="Hi"))["errors"] == []
+    for request, _ in hall.started:
+        assert request.inputs == {"content": "Hi"}
+        assert (request.resource, request.client_subscription_id) == (None, None)
+
+
+async def test_what_an_editor_sends_along_is_kept_with_the_request(hall: Hall) -> None:
+    ada = await hall.person("ada")
+    file = {"fileName": "a.py", "selectedText": "pass", "contentAboveCursor": "#"}
+    added = {"category": "SNIPPET", "id": "1", "content": "x = 1", "metadata": {"line": 3}}
+    got = await hall.data(ada, EDITOR, text="Hi", file=file, added=[added], tab="t")
+    assert got["errors"] == []
+    ((request, _),) = hall.started
+    assert request.inputs["current_file"] == {
+        "file_name": "a.py",
+        "selected_text": "pass",
+        "content_above_cursor": "#",
+        "content_below_cursor": "",
+    }
+    assert request.inputs["additional_context"] == [{**added, "category": "snippet"}]
+
+
 @pytest.mark.parametrize(
     "wish",
     [
