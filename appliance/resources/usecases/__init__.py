@@ -25,7 +25,6 @@ from appliance.resources.usecases.jobs import (
     create_job,
     job_at,
     list_jobs_at,
-    named_job,
     trace_of,
     visible_job,
 )
@@ -68,7 +67,6 @@ from appliance.resources.usecases.vulnerabilities import (
     create_vulnerability,
     delete_vulnerability,
     list_vulnerabilities_at,
-    named_vulnerability,
     visible_vulnerability,
 )
 
@@ -115,11 +113,9 @@ __all__ = [
     "merge",
     "merge_request_at",
     "named_issue",
-    "named_job",
     "named_merge_request",
     "named_place",
     "named_project",
-    "named_vulnerability",
     "namespace_of",
     "note_on",
     "notes_of",

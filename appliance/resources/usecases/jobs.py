@@ -9,7 +9,7 @@ from appliance.resources import tables
 from appliance.resources.rules import Job, JobChange, JobStatus, Place
 from appliance.resources.rules.jobs import TELLS_OF_JOBS, check_job, job_times
 from appliance.resources.tables.jobs import JobRow, job_of
-from appliance.resources.usecases.places import named_place, place_of
+from appliance.resources.usecases.places import place_of
 from appliance.storage.engine import Session
 from appliance.storage.paging import Page, Slice
 
@@ -29,15 +29,6 @@ def visible_job(session: Session, user: User, job_id: int, *, now: datetime) -> 
         raise NotFoundError(WHAT)
     place_of(session, user, row.project_id, now=now, what=WHAT)
     return job_of(row)
-
-
-def named_job(session: Session, user: User, project_ref: str, *, job_id: int, now: datetime) -> Job:
-    """The job with that number, which lies in the project that the user names.
-
-    Raises:
-        NotFoundError: no such project, or no such job in it, or not for this user.
-    """
-    return job_at(session, named_place(session, user, project_ref, now=now), job_id)
 
 
 def job_at(session: Session, place: Place, job_id: int) -> Job:

@@ -14,7 +14,7 @@ from appliance.resources.rules.vulnerabilities import (
     check_vulnerability,
 )
 from appliance.resources.tables.vulnerabilities import VulnerabilityRow, vulnerability_of
-from appliance.resources.usecases.places import named_place, note_removal, place_of
+from appliance.resources.usecases.places import note_removal, place_of
 from appliance.storage.engine import Session
 from appliance.storage.paging import Page, Slice
 
@@ -31,21 +31,6 @@ def visible_vulnerability(
         NotFoundError: no such vulnerability, or not for this user.
     """
     return vulnerability_of(_row_for(session, user, vulnerability_id, now=now)[0])
-
-
-def named_vulnerability(
-    session: Session, user: User, project_ref: str, *, vulnerability_id: int, now: datetime
-) -> Vulnerability:
-    """The one with that number, which lies in the project that the user names.
-
-    Raises:
-        NotFoundError: no such project, or no such vulnerability in it, or not for this user.
-    """
-    place = named_place(session, user, project_ref, now=now)
-    row, _ = _row_for(session, user, vulnerability_id, now=now)
-    if row.project_id != place.project.id:
-        raise NotFoundError(WHAT)
-    return vulnerability_of(row)
 
 
 def list_vulnerabilities_at(session: Session, place: Place, page: Page) -> Slice[Vulnerability]:

@@ -25,8 +25,9 @@ async def test_an_issue_has_gitlab_s_fields(server: Server, lab: str) -> None:
     assert (await server.ask("GET", f"{lab}/issues/1")).json() == issue
     by_name = await server.ask("GET", "/api/v4/projects/lab%2Ftest/issues/1")
     assert by_name.json() == issue
-    missing = await server.ask("GET", f"{lab}/issues/2")
-    assert (missing.status_code, missing.json()["message"]) == (404, "404 Issue Not Found")
+    for number in (0, 2, 99_999_999_999):
+        missing = await server.ask("GET", f"{lab}/issues/{number}")
+        assert (missing.status_code, missing.json()["message"]) == (404, "404 Issue Not Found")
 
 
 async def test_an_issue_is_changed_closed_and_opened(server: Server, lab: str) -> None:
@@ -179,3 +180,11 @@ async def test_a_project_s_list_has_nothing_of_another_s(server: Server, lab: st
     assert await _listed(server, f"{lab}/issues") == []
     assert await _listed(server, path) == [1]
     assert await _listed(server, f"{ALL}?scope=all") == [1]
+
+
+async def test_what_is_left_of_a_user_names_nobody(
+    server: Server, lab: str, people: Mapping[str, str]
+) -> None:
+    issue = await made(server, f"{lab}/issues", title="It burns", pat=people["guest"])
+    assert (await server.ask("DELETE", f"/api/v4/users/{issue['author']['id']}")).is_success
+    assert (await server.ask("GET", f"{lab}/issues/1")).json()["author"] is None

@@ -1,6 +1,3 @@
-import pytest
-
-from appliance.errors import NotFoundError
 from appliance.resources import usecases
 from appliance.resources.rules import JobChange, Place
 from appliance.storage.engine import Db
@@ -19,13 +16,3 @@ def test_a_job_s_log_is_read_by_itself(db: Db, at: Place) -> None:
         lambda s: usecases.change_job(s, at, job.id, change=JobChange(trace=""), now=NOW)
     )
     assert read() == ""
-
-
-def test_a_job_is_found_in_its_project_only(db: Db, at: Place) -> None:
-    job = add_job(db, at)
-    found = db.read_blocking(
-        lambda s: usecases.named_job(s, at.user, "lab/test", job_id=job.id, now=NOW)
-    )
-    assert found == job
-    with pytest.raises(NotFoundError):
-        db.read_blocking(lambda s: usecases.named_job(s, at.user, "lab/test", job_id=9, now=NOW))
