@@ -65,8 +65,8 @@ def part_chars(kept: int) -> int:
 def in_parts(texts: Sequence[str], *, limit: int) -> tuple[list[str], int]:
     """Joins texts, in their order, to parts of at most `limit` characters; at most `MAX_PARTS`.
 
-    A text that is longer than a part goes on in the next. The number says how many characters
-    found no place.
+    A text that is longer than a part goes on in the next. Of more parts the first and the last
+    are kept: how it began, and where it stands. The number says how many characters found no place.
     """
     parts: list[str] = []
     room = 0
@@ -81,8 +81,9 @@ def in_parts(texts: Sequence[str], *, limit: int) -> tuple[list[str], int]:
             parts.append(rest[:limit])
             rest = rest[limit:]
             room = limit - len(parts[-1])
-    left_out = sum(len(part) for part in parts[MAX_PARTS:])
-    return parts[:MAX_PARTS], left_out
+    left_out = parts[1 : len(parts) - MAX_PARTS + 1]
+    kept = [*parts[:1], *parts[1:][-(MAX_PARTS - 1) :]]
+    return kept, sum(len(part) for part in left_out)
 
 
 def told(cuts: Sequence[Cut]) -> str:

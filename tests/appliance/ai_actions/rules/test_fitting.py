@@ -34,10 +34,13 @@ def test_texts_that_fit_together_stay_together() -> None:
     assert in_parts(["a" * 4, "b" * 4, "c" * 4], limit=10) == (["aaaa\n\nbbbb", "cccc"], 0)
 
 
-def test_a_long_text_goes_on_in_the_next_part_and_what_is_too_much_is_counted() -> None:
+def test_a_long_text_goes_on_in_the_next_part() -> None:
     assert in_parts(["a" * 25], limit=10) == (["a" * 10, "a" * 10, "a" * 5], 0)
-    parts, left_out = in_parts(["a" * 10] * (MAX_PARTS + 2), limit=10)
-    assert (len(parts), left_out) == (MAX_PARTS, 20)
+
+
+def test_of_too_many_parts_those_in_the_middle_are_left_out() -> None:
+    texts = [f"{number:010}" for number in range(MAX_PARTS + 2)]
+    assert in_parts(texts, limit=10) == ([texts[0], *texts[3:]], 20)
 
 
 def test_a_part_is_a_little_shorter_than_what_fitted_and_never_tiny() -> None:
