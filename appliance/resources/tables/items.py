@@ -1,8 +1,7 @@
 """How issues and merge requests are found: both have a number in their project, and lists alike."""
 
 import json
-from collections.abc import Collection
-from datetime import datetime
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from sqlalchemy import Text, and_, cast, func, or_, update
@@ -20,6 +19,10 @@ from appliance.storage.paging import Page, Slice, cut
 ItemRow = TypeVar("ItemRow", IssueRow, MergeRequestRow)
 
 NO_LABEL = "[]"
+COUNTERS: Mapping[type[IssueRow | MergeRequestRow], Any] = {
+    IssueRow: ProjectRow.issues_made,
+    MergeRequestRow: ProjectRow.merge_requests_made,
+}
 
 
 def item_row(session: Session, kind: type[ItemRow], number: int) -> ItemRow | None:
@@ -37,16 +40,16 @@ def item_row_in(
     return session.exec(query).first()
 
 
-def take_iid(session: Session, kind: type[ItemRow], project_id: int, *, now: datetime) -> int:
-    """The next number in a project.
+def take_iid(session: Session, kind: type[ItemRow], project_id: int) -> int:
+    """The next number in a project, which no other has had.
 
-    The project's row is written first: of writers at the same time all but one then lose the race
-    and begin again, instead of taking the same number.
+    Of those who take one at the same time all but one lose the race and begin again.
     """
-    statement = update(ProjectRow).where(col(ProjectRow.id) == project_id).values(updated_at=now)
-    session.execute(statement.execution_options(synchronize_session=False))
-    largest = session.exec(select(func.max(kind.iid)).where(kind.project_id == project_id)).one()
-    return 1 + (largest or 0)
+    counter = COUNTERS[kind]
+    statement = update(ProjectRow).where(col(ProjectRow.id) == project_id)
+    statement = statement.values({counter: counter + 1})
+    taken = statement.returning(counter).execution_options(synchronize_session=False)
+    return int(session.execute(taken).scalar_one())
 
 
 def sight_at(place: Place) -> Sight:

@@ -13,6 +13,10 @@ from appliance.storage.engine import MAX_ID, Row, Session
 from appliance.storage.paging import Page, Slice, cut
 
 
+def _counter() -> Any:
+    return Column(Integer, nullable=False, server_default="0")
+
+
 class ProjectRow(Row, table=True):
     """A project of a group; `full_path_key` is the folded full path, which makes paths unique."""
 
@@ -32,6 +36,9 @@ class ProjectRow(Row, table=True):
     description: str = ""
     visibility: str
     duo_features_enabled: bool = True
+    # Of each kind that were ever made: no number is given twice.
+    issues_made: int = Field(default=0, sa_column=_counter())
+    merge_requests_made: int = Field(default=0, sa_column=_counter())
     created_at: datetime
     updated_at: datetime
 

@@ -83,7 +83,7 @@ def create_issue(session: Session, place: Place, new: IssueChange, *, now: datet
     check_issue(new, is_new=True, labels=labels)
     row = IssueRow(
         project_id=place.project.id,
-        iid=tables.items.take_iid(session, IssueRow, place.project.id, now=now),
+        iid=tables.items.take_iid(session, IssueRow, place.project.id),
         author_id=place.user.id,
         title=new.title or "",
         description=new.description or "",

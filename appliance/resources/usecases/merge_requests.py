@@ -104,7 +104,7 @@ def create_merge_request(
     check_merge_request(new, is_new=True, labels=labels)
     row = MergeRequestRow(
         project_id=place.project.id,
-        iid=tables.items.take_iid(session, MergeRequestRow, place.project.id, now=now),
+        iid=tables.items.take_iid(session, MergeRequestRow, place.project.id),
         author_id=place.user.id,
         title=new.title or "",
         description=new.description or "",

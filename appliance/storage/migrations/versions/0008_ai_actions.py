@@ -9,9 +9,15 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
+COUNTERS = ("issues_made", "merge_requests_made")
+
 
 def upgrade() -> None:
     """Applies the change."""
+    for counter in COUNTERS:
+        op.add_column(
+            "projects", sa.Column(counter, sa.Integer(), nullable=False, server_default="0")
+        )
     _create_issues()
     _create_merge_requests()
     _create_merge_request_diffs()
@@ -355,3 +361,5 @@ def downgrade() -> None:
         "issues",
     ):
         op.drop_table(table)
+    for counter in COUNTERS:
+        op.drop_column("projects", counter)

@@ -45,6 +45,12 @@ def test_numbers_count_in_their_project_whoever_writes_at_once(
     assert add_issue(db, other).iid == 2
 
 
+def test_no_number_is_given_twice(db: Db, at: Place) -> None:
+    first = add_issue(db, at)
+    db.write_blocking(lambda s: usecases.delete_issue(s, at, first, now=NOW))
+    assert (first.iid, add_issue(db, at).iid) == (1, 2)
+
+
 def test_an_issue_is_found_by_id_and_by_number(db: Db, at: Place, ada: User) -> None:
     add_issue(db, at)
     issue = add_issue(db, at, is_confidential=True)
