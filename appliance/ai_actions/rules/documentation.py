@@ -12,6 +12,8 @@ from importlib.resources import files
 import msgspec
 
 FOLDER = "documentation"
+# Where each page can be read.
+PAGES_PATH = "/help/ai/documentation"
 MAX_FOUND = 3
 # A page must hold at least this part of what the question's words are worth.
 LEAST_SHARE = 0.25

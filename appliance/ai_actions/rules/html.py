@@ -37,15 +37,16 @@ def safe_html(markdown: str) -> str:
 
 
 def _code_link(state: StateInline, silent: bool) -> bool:  # noqa: FBT001  # the parser's own form
+    # Only the rule for links looks ahead silently, and there is none.
+    del silent
     found = _CODE_LINK.match(state.src, state.pos, state.posMax)
     if found is None or found[1].lower() != found[2]:
         return False
-    if not silent:
-        opening = state.push("link_open", "a", 1)
-        opening.attrs = {"href": f"{HELP_PATH}#error-{found[2]}"}
-        opening.meta = {"is_ours": True}
-        state.push("text", "", 0).content = found[1]
-        state.push("link_close", "a", -1)
+    opening = state.push("link_open", "a", 1)
+    opening.attrs = {"href": f"{HELP_PATH}#error-{found[2]}"}
+    opening.meta = {"is_ours": True}
+    state.push("text", "", 0).content = found[1]
+    state.push("link_close", "a", -1)
     state.pos = found.end()
     return True
 

@@ -1,4 +1,5 @@
 from appliance.ai_actions.rules.codes import CODES, HELP_PATH, anchor
+from appliance.ai_actions.rules.documentation import PAGES_PATH, load_library
 from tests.appliance.conftest import Server
 
 
@@ -21,3 +22,12 @@ async def test_the_help_page_has_each_code_under_its_anchor_and_runs_nothing(
         assert f'id="{anchor(code)}"' in page.text
     assert "<script" not in page.text
     assert "href" not in page.text
+
+
+async def test_each_page_of_the_documentation_can_be_read(server: Server) -> None:
+    for page in load_library().pages:
+        shown = await server.ask("GET", f"{PAGES_PATH}/{page.name}", pat="")
+        assert shown.status_code == 200
+        assert f"<h1>{page.title}</h1>" in shown.text
+        assert "href" not in shown.text
+    assert (await server.ask("GET", f"{PAGES_PATH}/nothing", pat="")).status_code == 404

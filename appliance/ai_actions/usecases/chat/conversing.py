@@ -198,7 +198,7 @@ class ChatRunner:
 
     async def _use(self, run: _Run, call: ToolCall) -> None:
         observed = await self._observe(run, call)
-        run.sources |= {str(each["name"]): each for each in observed.sources}
+        run.sources |= {str(each["source_url"]): each for each in observed.sources}
         is_first = not run.steps
         run.steps.append(
             {

@@ -9,7 +9,7 @@ from appliance.accounts.rules import Caller
 from appliance.ai_actions.errors import ActionFailedError
 from appliance.ai_actions.rules import Request, observations
 from appliance.ai_actions.rules.catalogue import CHAT
-from appliance.ai_actions.rules.documentation import load_library
+from appliance.ai_actions.rules.documentation import PAGES_PATH, load_library
 from appliance.ai_actions.rules.gateway_answers import ToolCall
 from appliance.ai_actions.rules.references import Kind, input_text, parse
 from appliance.ai_actions.usecases.chat.reading import READERS, Look
@@ -94,8 +94,13 @@ class Toolbox:
             return Observation(text=observations.NO_SUCH_TOOL)
         try:
             caller = self._check(session, request, tool.unit_primitive, now=now)
+            public_url = addresses(session, self._told).instance_public_url
+            given = input_text(call.tool_input)
             if tool.kind is None:
-                return _search(input_text(call.tool_input))
+                return _search(given, public_url=public_url)
+            reference = parse(given, tool.kind, public_url=public_url)
+            if reference is None:
+                return Observation(text=observations.NOT_FOUND)
             look = Look(
                 session=session,
                 user=caller.user,
@@ -103,7 +108,7 @@ class Toolbox:
                 now=now,
                 may=lambda name: self._may(session, request, name, now=now),
             )
-            return Observation(text=self._read(look, tool.kind, call))
+            return Observation(text=READERS[tool.kind](look, reference))
         except (ActionFailedError, NotFoundError):
             return Observation(text=observations.NOT_FOUND)
 
@@ -123,17 +128,13 @@ class Toolbox:
             return False
         return True
 
-    def _read(self, look: Look, kind: Kind, call: ToolCall) -> str:
-        public_url = addresses(look.session, self._told).instance_public_url
-        reference = parse(input_text(call.tool_input), kind, public_url=public_url)
-        if reference is None:
-            raise NotFoundError(what=kind)
-        return READERS[kind](look, reference)
 
-
-def _search(question: str) -> Observation:
+def _search(question: str, *, public_url: str) -> Observation:
     found = load_library().search(question)
     if not found:
         return Observation(text=observations.NO_DOCUMENTATION)
-    sources = [{"title": page.title, "name": page.name, "type": "documentation"} for page in found]
+    sources = [
+        {"title": page.title, "source_url": f"{public_url}{PAGES_PATH}/{page.name}"}
+        for page in found
+    ]
     return Observation(text=observations.of_pages(found), sources=sources)

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from appliance.ai_actions.rules.documentation import Page
 from appliance.ai_actions.rules.observations import (
     MAX_CHARS,
     of_issue,
     of_job,
     of_merge_request,
+    of_pages,
     of_project,
 )
 from appliance.resources.rules import Diff, Issue, Job, MergeRequest, Note, Project
@@ -86,9 +88,15 @@ def test_a_job_has_the_end_of_its_log() -> None:
     assert "Reason: script" in said
     assert len(said) <= MAX_CHARS
     assert of_job(a_job(), " ", project=PROJECT).endswith("It has no log.")
+    assert of_job(a_job(), "short", project=PROJECT).endswith("Log:\nshort")
 
 
 def test_a_project_has_what_is_newest_in_it() -> None:
     said = of_project(PROJECT, issues=[an_issue()], merge_requests=[a_merge_request()])
     for part in ("Project lab/engine: Engine", "Issue #7 (opened): t", "Merge request !3"):
         assert part in said
+
+
+def test_pages_are_told_with_their_titles() -> None:
+    said = of_pages([Page(title="Seats", text="Buy one.\n"), Page(title="Models", text="Add one.")])
+    assert said == "Seats\nBuy one.\n\nModels\nAdd one."

@@ -26,7 +26,7 @@ from appliance.ai_actions.usecases.chat.conversing import (
 )
 from appliance.ai_actions.usecases.chat.tools import TOOLS
 from gateway.edge.prompting import bodies
-from tests.appliance.ai_actions.usecases.chat.builders import Desk, the
+from tests.appliance.ai_actions.usecases.chat.builders import URL, Desk, the
 from tests.fakes.agents import PlayedAnswer, ScriptedAgent
 
 
@@ -186,8 +186,8 @@ async def test_pages_of_the_documentation_are_named_as_sources(desk: Desk) -> No
     )
     answer = await desk.answer(desk.accept("How do I get a seat?"), agent)
     sources = answer.extras["sources"]
-    assert "seats" in {each["name"] for each in sources}
-    assert len({each["name"] for each in sources}) == len(sources)
+    assert f"{URL}/help/ai/documentation/seats" in {each["source_url"] for each in sources}
+    assert len({each["source_url"] for each in sources}) == len(sources)
 
 
 async def test_what_the_documentation_does_not_know_has_a_code(desk: Desk) -> None:
