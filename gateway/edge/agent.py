@@ -10,7 +10,14 @@ from gateway.edge.boundary import Boundary
 from gateway.edge.code import error_body
 from gateway.edge.exchange import Exchange
 from gateway.edge.metrics import Metrics
-from gateway.edge.prompting.bodies import AgentRequest, ChatMessage, Found, OlderStep, read
+from gateway.edge.prompting.bodies import (
+    AgentRequest,
+    ChatMessage,
+    Found,
+    OlderStep,
+    named_model,
+    read,
+)
 from gateway.edge.prompting.calls import Caller, Prompting
 from gateway.edge.prompting.shapes import usage_of
 from gateway.errors import InvalidRequestError, PromptTooLongError
@@ -109,8 +116,8 @@ class AgentSurface:
         limit_bytes = self._prompting.max_body_bytes
         request = await read(exchange, AgentRequest, limit_bytes=limit_bytes)
         turns = list(_turns(request))
-        metadata = request.model_metadata
-        upstream = self._prompting.permit(exchange, caller, metadata.named if metadata else "")
+        named = named_model(request.model_metadata, caller.kind)
+        upstream = self._prompting.permit(exchange, caller, named)
         for category in _categories(request):
             self._prompting.gate.permit_scope(caller.claims, f"include_{category}_context")
         inputs = AgentInputs(

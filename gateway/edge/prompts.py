@@ -9,7 +9,7 @@ from gateway.edge.boundary import Boundary
 from gateway.edge.code import error_body
 from gateway.edge.exchange import Exchange
 from gateway.edge.metrics import Metrics
-from gateway.edge.prompting.bodies import PromptRequest, read
+from gateway.edge.prompting.bodies import PromptRequest, named_model, read
 from gateway.edge.prompting.calls import Caller, Prompting
 from gateway.edge.prompting.shapes import Lines, RawText, WholeObject, WholeText
 from gateway.edge.prompting.telling import Shape
@@ -51,8 +51,7 @@ class PromptsSurface:
             raise unknown
         limit_bytes = self._prompting.max_body_bytes
         request = await read(exchange, PromptRequest, limit_bytes=limit_bytes)
-        metadata = request.model_metadata
-        named = metadata.named if metadata else ""
+        named = named_model(request.model_metadata, caller.kind)
         upstream = self._prompting.permit(exchange, caller, named)
         flags = self._prompting.gate.flags_of(caller.claims, caller.kind, exchange.headers)
         prompt = self._prompting.library.find(

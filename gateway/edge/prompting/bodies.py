@@ -7,6 +7,7 @@ import msgspec
 from gateway.contract.identifiers import served_identifier
 from gateway.edge.exchange import Exchange
 from gateway.errors import UnsupportedMediaTypeError, ValidationFailedError
+from gateway.issuer.tokens.profiles import Kind
 
 _GITLAB = "gitlab"
 # GitLab's gateway takes no longer ones.
@@ -38,12 +39,6 @@ class ModelMetadata(msgspec.Struct, frozen=True):
 
     provider: str | None = None
     identifier: _Identifier | None = None
-
-    @property
-    def named(self) -> str:
-        """The model that is named, empty if none is: GitLab's own names one by its ref."""
-        identifier = self.identifier or ""
-        return identifier if self.provider == _GITLAB else served_identifier(identifier)
 
 
 class PromptRequest(msgspec.Struct, frozen=True):
@@ -171,6 +166,19 @@ class AgentRequest(msgspec.Struct, frozen=True):
     options: Options | None = None
     unavailable_resources: tuple[str, ...] | None = None
     model_metadata: ModelMetadata | None = None
+
+
+def named_model(metadata: ModelMetadata | None, kind: Kind) -> str:
+    """The ref that is named, empty if none is; `kind` is the token's.
+
+    A GitLab that has registered a model itself describes it as that model's server knows it. Beside
+    our own tokens such a description is ignored: their instance has said which model is meant.
+    """
+    if metadata is None or not metadata.identifier:
+        return ""
+    if metadata.provider in {None, _GITLAB}:
+        return metadata.identifier
+    return "" if kind == "casemate" else served_identifier(metadata.identifier)
 
 
 def parse(body: bytes, kind: type[Body]) -> Body:

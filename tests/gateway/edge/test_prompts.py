@@ -184,7 +184,8 @@ async def feed(instance: FakeInstance, gateway: RunningGateway, endpoint: str) -
         (None, "a"),
         ({"provider": "gitlab", "identifier": ""}, "a"),
         ({"provider": "gitlab", "feature_setting": "duo_chat", "identifier": "b"}, "b"),
-        ({"provider": "openai", "identifier": "custom_openai/b"}, "b"),
+        ({"identifier": "b"}, "b"),
+        ({"provider": "openai", "identifier": "custom_openai/b"}, "a"),
         ({"provider": "openai", "endpoint": "http://evil.test/v1", "api_key": "k"}, "a"),
     ],
 )
