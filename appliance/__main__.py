@@ -320,8 +320,12 @@ def _configure_logging() -> None:
     # They log addresses with their queries, or a line for each migration and request.
     for noisy in ("httpx", "httpcore", "alembic", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    # For each socket there is a line, likewise with the query.
-    logging.getLogger("uvicorn.error").addFilter(lambda record: "WebSocket" not in str(record.msg))
+    logging.getLogger("uvicorn.error").addFilter(_is_not_of_one_socket)
+
+
+def _is_not_of_one_socket(record: logging.LogRecord) -> bool:
+    # Each is told of in three lines, one of them with the query.
+    return not str(record.msg).startswith(("connection ", '%s - "WebSocket'))
 
 
 if __name__ == "__main__":

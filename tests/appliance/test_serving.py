@@ -1,4 +1,5 @@
 import asyncio
+import json
 import resource
 import signal
 import socket
@@ -10,6 +11,8 @@ from typing import Any
 
 import httpx
 import uvicorn
+from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from appliance.serving import UNTAKEN_MS, Server, allow_many_connections
 from gateway.contract.feed import STREAM_PATH
@@ -90,3 +93,28 @@ def test_an_instance_with_an_open_stream_stops_when_told(filled: FilledHome) -> 
     assert "graceful shutdown exceeded" not in output
     assert time.monotonic() - began < 10
     assert process.returncode in {0, -signal.SIGTERM}
+
+
+def test_a_client_of_the_cable_is_told_when_the_instance_stops(filled: FilledHome) -> None:
+    port = a_free_port()
+    url = f"http://127.0.0.1:{port}"
+    with _start(filled, port, a_free_port()) as process:
+        wait_until(lambda: httpx.get(f"{url}/-/readiness", trust_env=False).is_success)
+        with connect(
+            f"ws://127.0.0.1:{port}/-/cable?private_token=secret",
+            origin=Origin(url),
+            additional_headers={"PRIVATE-TOKEN": filled.secret("token")},
+            proxy=None,
+        ) as cable:
+            assert json.loads(cable.recv()) == {"type": "welcome"}
+            assert cable.response is not None
+            assert "sec-websocket-extensions" not in cable.response.headers
+            process.send_signal(signal.SIGTERM)
+            while (frame := json.loads(cable.recv(timeout=10)))["type"] == "ping":
+                pass
+        output = process.communicate(timeout=15)[0]
+    assert frame == {"type": "disconnect", "reason": "server_restart", "reconnect": True}
+    assert "graceful shutdown exceeded" not in output
+    # Nothing of a single socket stands in the log, least of all what was asked for.
+    assert "secret" not in output
+    assert "connection" not in output

@@ -139,8 +139,17 @@ class Live:
         pat: str | None = None,
         origin: str | None = None,
         headers: Mapping[str, str] | None = None,
+        has_room: bool = True,
     ) -> AsyncIterator[Client]:
-        """A socket with the admin's token, or with `pat`; "" for none at all."""
+        """A socket with the admin's token, or with `pat`; "" for none at all.
+
+        Without `has_room` it is soon full of what nobody reads.
+        """
+        connected = socket.socket()
+        if not has_room:
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connected.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(connected, ("127.0.0.1", self.port))
         text = self.filled.secret("token") if pat is None else pat
         async with connect(
             f"ws://127.0.0.1:{self.port}{path}",
@@ -151,6 +160,7 @@ class Live:
                 **(headers or {}),
             },
             proxy=None,
+            sock=connected,
             open_timeout=PATIENCE_S,
         ) as opened:
             yield Client(opened)

@@ -303,7 +303,7 @@ async def test_who_vanishes_is_forgotten(live: Live) -> None:
 
 async def test_who_takes_nothing_is_left_and_harms_nobody(live: Live) -> None:
     live.set_times(send=0.2)
-    async with a_cable(live) as stuck, a_cable(live) as other:
+    async with a_cable(live, has_room=False) as stuck, a_cable(live) as other:
         for client in (stuck, other):
             await subscribed(client, PAGE)
             await message(client, PAGE)
@@ -315,3 +315,4 @@ async def test_who_takes_nothing_is_left_and_harms_nobody(live: Live) -> None:
                 await hears(other, PAGE, text)
         live.deliver("after")
         await hears(other, PAGE, "after")
+        stuck.socket.transport.abort()
