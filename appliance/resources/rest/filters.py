@@ -12,7 +12,7 @@ from litestar.params import FromQuery, QueryParameter
 from appliance.accounts.rules import User
 from appliance.accounts.usecases import list_users
 from appliance.errors import InvalidFieldsError
-from appliance.resources.rules import ItemFilter, ItemOrder, Times, parse_labels
+from appliance.resources.rules import ItemFilter, ItemOrder, Times, check_asked, parse_labels
 from appliance.storage.engine import Session
 from appliance.storage.paging import Page
 
@@ -96,10 +96,12 @@ async def provide_wanted(  # noqa: PLR0913  # each is a parameter of the query
     _check_kept(request.query_params.keys())
     named = None if labels is None else labels.casefold()
     has_labels = {"any": True, "none": False}.get(named or "")
+    asked_labels = () if labels is None or has_labels is not None else parse_labels(labels)
+    check_asked(search=search, labels=asked_labels)
     items = ItemFilter(
         author_id=author_id,
         iids=iids,
-        labels=() if labels is None or has_labels is not None else parse_labels(labels),
+        labels=asked_labels,
         has_labels=has_labels,
         search=search,
         search_in=frozenset(search_in.split(",")),
@@ -149,7 +151,12 @@ def _check_kept(names: Collection[str]) -> None:
 
 
 def _zoned(time: datetime | None) -> datetime | None:
-    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
+    if time is None or time.tzinfo is None:
+        return None if time is None else time.replace(tzinfo=UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise InvalidFieldsError({"time": "must be between the years 1 and 9999 in UTC"}) from None
 
 
 _ALIKE = {"times": Provide(provide_times), "wanted": Provide(provide_wanted)}

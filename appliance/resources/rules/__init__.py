@@ -4,6 +4,7 @@ from appliance.resources.rules.filters import (
     ItemFilter,
     ItemOrder,
     Times,
+    check_asked,
 )
 from appliance.resources.rules.issues import Issue, IssueChange, StateEvent
 from appliance.resources.rules.jobs import Job, JobChange, JobStatus
@@ -83,6 +84,7 @@ __all__ = [
     "Vulnerability",
     "VulnerabilityChange",
     "VulnerabilityState",
+    "check_asked",
     "complete",
     "parse_labels",
     "path_of",

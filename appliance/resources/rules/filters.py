@@ -1,9 +1,11 @@
 """Which issues and merge requests are asked for."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+
+from appliance.resources.rules import texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,3 +48,17 @@ class ItemFilter:
     target_branch: str | None = None
     times: Times = Times()
     order: ItemOrder = ItemOrder()
+
+
+def check_asked(*, search: str | None, labels: Sequence[str]) -> None:
+    """Passes when that can be looked for; a database refuses what is far longer.
+
+    Raises:
+        InvalidFieldsError: with a sentence for each at fault.
+    """
+    texts.check(
+        {
+            "search": texts.problem_of_text(search, most=texts.MAX_LINE_CHARS),
+            "labels": texts.problem_of_labels(labels),
+        }
+    )
