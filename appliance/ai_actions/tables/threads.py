@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import JSON, Column, ForeignKey, Integer, UniqueConstraint
+from sqlalchemy import JSON, Column, ForeignKey, Integer, UniqueConstraint, update
 from sqlmodel import Field, col, delete, select
 
-from appliance.ai_actions.rules import Message, Role
+from appliance.ai_actions.rules import ENDED, Message, Role
 from appliance.ai_actions.rules.chat import Thread
 from appliance.ai_actions.rules.values import ConversationType
+from appliance.ai_actions.tables.requests import RequestRow
 from appliance.storage.engine import MAX_ID, Row, Session
 
 
@@ -139,13 +140,31 @@ def drop_old_threads(session: Session, user_id: int, *, kept: int, before: datet
     newest = select(ThreadRow.id).where(ThreadRow.user_id == user_id)
     newest = newest.order_by(col(ThreadRow.updated_at).desc(), col(ThreadRow.id).desc())
     there = session.exec(newest.limit(kept)).all()
-    session.execute(
-        delete(ThreadRow).where(
-            col(ThreadRow.user_id) == user_id,
-            col(ThreadRow.id).not_in(there),
-            col(ThreadRow.updated_at) < before,
-        )
+    old = select(ThreadRow.id).where(
+        ThreadRow.user_id == user_id,
+        col(ThreadRow.id).not_in(there),
+        col(ThreadRow.updated_at) < before,
     )
+    for thread_id in session.exec(old).all():
+        drop_thread(session, thread_id or 0)
+
+
+def drop_thread(session: Session, thread_id: int) -> None:
+    """Removes a thread; its requests stay for as long as they count, without what was said.
+
+    Those that have not ended will be answered, and the answer is kept in no thread.
+    """
+    _blank_requests(session, thread_id)
+    requests = update(RequestRow).where(col(RequestRow.thread_id) == thread_id)
+    session.execute(requests.values(thread_id=None))
+    session.execute(delete(ThreadRow).where(col(ThreadRow.id) == thread_id))
+
+
+def _blank_requests(session: Session, thread_id: int) -> None:
+    ended = update(RequestRow).where(
+        col(RequestRow.thread_id) == thread_id, col(RequestRow.state).in_(ENDED)
+    )
+    session.execute(ended.values(content=None, errors=[], extras={}))
 
 
 def drop_threads(session: Session, *, before: datetime) -> int:
@@ -181,6 +200,7 @@ def messages_to(session: Session, thread_id: int, request_uid: str) -> Sequence[
 
 def wipe(session: Session, thread_id: int) -> None:
     """Forgets all that was said in a thread."""
+    _blank_requests(session, thread_id)
     session.execute(delete(MessageRow).where(col(MessageRow.thread_id) == thread_id))
 
 

@@ -136,13 +136,15 @@ def list_threads(
 
 
 def delete_thread(session: Session, user_id: int, thread_id: int) -> None:
-    """Removes a thread with all that was said in it, and what is still asked there.
+    """Removes a thread with all that was said in it.
+
+    What is still asked there is answered, and the answer kept nowhere.
 
     Raises:
         ThreadNotFoundError: no such thread, or another user's.
     """
-    session.delete(_own(session, user_id, thread_id))
-    session.flush()
+    tables.threads.drop_thread(session, _own(session, user_id, thread_id).id or 0)
+    session.expire_all()
 
 
 def messages_of(

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from appliance.ai_actions.errors import ThreadNotFoundError
+from appliance.ai_actions.errors import ThreadNotFoundError, TooManyRequestsError
 from appliance.ai_actions.rules import Answer, Placed, Request
 from appliance.ai_actions.rules.chat import MAX_THREADS, UNUSED_FOR
-from appliance.ai_actions.usecases import accept, threads
+from appliance.ai_actions.usecases import accept, claim, end, ended_of, threads
 from appliance.errors import NotFoundError
 from appliance.storage.engine import Db, Session
 from tests.appliance.ai_actions.builders import a_wish
@@ -170,12 +170,54 @@ def test_threads_are_listed_by_use_and_named_by_their_first_question(db: Db, ask
     assert named == []
 
 
+def ended(db: Db, request: Request) -> None:
+    """The request is claimed and ended by a worker, with an answer that is kept in its thread."""
+    answered = Answer(content="Because.")
+
+    def work(session: Session) -> None:
+        claimed = claim(session, "w", most_of_a_user=9, now=NOW, uid=request.uid)
+        assert claimed is not None
+        assert end(session, claimed, answered, worker="w", now=NOW) is not None
+        threads.note_answer(session, claimed, answered, f"a-{request.uid}", now=NOW)
+
+    db.write_blocking(work)
+
+
+def remembered(db: Db, request: Request) -> list[tuple[str, bool]]:
+    found = db.read_blocking(lambda s: ended_of(s, request.user_id, [request.uid]))
+    return [(each.answer.content, each.answer.is_silent) for each in found]
+
+
 def test_a_deleted_thread_takes_its_messages_along(db: Db, asked: Ask) -> None:
     request = asked("a")
+    ended(db, request)
+    assert remembered(db, request) == [("Because.", False)]
     db.write_blocking(lambda s: threads.delete_thread(s, request.user_id, request.thread_id or 0))
     assert said(db, request.user_id, request_uids=[request.uid]) == []
+    assert remembered(db, request) == [("", True)]
     answer(db, request)
     assert not db.read_blocking(lambda s: threads.list_threads(s, request.user_id))
+
+
+def test_what_is_asked_in_a_thread_that_is_deleted_is_still_answered(db: Db, asked: Ask) -> None:
+    request = asked("a")
+    db.write_blocking(lambda s: threads.delete_thread(s, request.user_id, request.thread_id or 0))
+    ended(db, request)
+    assert remembered(db, request) == [("Because.", False)]
+
+
+def test_deleting_and_wiping_give_no_more_requests(db: Db, asked: Ask) -> None:
+    request = asked("a")
+    ended(db, request)
+    asked("/clear")
+    assert remembered(db, request) == [("", True)]
+    db.write_blocking(lambda s: threads.delete_thread(s, request.user_id, request.thread_id or 0))
+    with pytest.raises(TooManyRequestsError):
+        db.write_blocking(
+            lambda s: accept(
+                s, a_wish(user_id=request.user_id), Placed(), requests_per_8h=2, now=NOW
+            )
+        )
 
 
 def test_threads_go_when_nobody_uses_them_or_there_are_too_many(
