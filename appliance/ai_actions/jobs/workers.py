@@ -88,15 +88,17 @@ class Workers:
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
         """Works until the context ends; what is not done then is left to the next process."""
-        tasks = [asyncio.create_task(each) for each in (self._work_on(), self._renew_on())]
+        working = asyncio.create_task(self._work_on())
+        renewing = asyncio.create_task(self._renew_on())
         try:
             yield
         finally:
             self._is_over = True
             self._news.set()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            # Not cancelled: what it has just claimed would be nobody's until the lease ends.
+            await working
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
             await self._leave()
 
     async def begin(self, uid: str) -> None:
@@ -115,16 +117,19 @@ class Workers:
         self._news.set()
 
     async def _work_on(self) -> None:
-        while True:
+        while not self._is_over:
             self._news.clear()
             try:
-                while len(self._jobs) < self._pace.at_once and await self._take_one():
+                while self._has_room() and await self._take_one():
                     pass
             except DatabaseUnavailableError as error:
                 log.warning("ai_requests_not_claimed", reason=error.code)
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_EVERY_S):
+                async with asyncio.timeout(0 if self._is_over else LOOK_EVERY_S):
                     await self._news.wait()
+
+    def _has_room(self) -> bool:
+        return not self._is_over and len(self._jobs) < self._pace.at_once
 
     async def _take_one(self) -> bool:
         now = self._clock()
@@ -173,11 +178,10 @@ class Workers:
             log.exception("ai_request_not_ended", request=request.uid)
 
     async def _answer(self, request: Request) -> Answer:
-        if request.is_cancelled:
-            return CANCELLED
-        if request.attempt > MOST_ATTEMPTS:
-            return failed_answer(CUT_OFF)
-        left = request.created_at + self._pace.limit - self._clock()
+        left = (request.created_at + self._pace.limit - self._clock()).total_seconds()
+        hopeless = _hopeless(request, left=left)
+        if hopeless is not None:
+            return hopeless
         running = Running(
             request=request,
             db=self._db,
@@ -186,7 +190,7 @@ class Workers:
             uid=answer_uid(request),
         )
         try:
-            async with asyncio.timeout(max(left.total_seconds(), 0)):
+            async with asyncio.timeout(left):
                 return await self._runners[request.action](running)
         except TimeoutError:
             return failed_answer(TIMED_OUT)
@@ -257,3 +261,12 @@ class Workers:
         if attempts:
             with suppress(DatabaseUnavailableError):
                 await self._db.write(lambda session: give_back(session, self.name, attempts))
+
+
+def _hopeless(request: Request, *, left: float) -> Answer | None:
+    """The answer of a request that is not run any more; `left` is its time in seconds."""
+    if request.is_cancelled:
+        return CANCELLED
+    if request.attempt > MOST_ATTEMPTS:
+        return failed_answer(CUT_OFF)
+    return failed_answer(TIMED_OUT) if left <= 0 else None
