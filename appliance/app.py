@@ -115,6 +115,8 @@ from gateway.contract.catalog import load_catalog
 from gateway.contract.egress import EgressPolicy
 
 MAX_BODY_BYTES = 1024 * 1024
+# What is read of the application itself.
+_STATE = ("db", "clock", "registry", "streams", "recorder")
 # Takes a while, and is the same for every instance in a process.
 _SCHEMA = build_schema()
 
@@ -170,26 +172,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     """
     instance = open_instance(settings)
     _note_start(instance.db, _told(settings), now=clock())
-    registry = CollectorRegistry()
-    streams = Streams(instance.db, clock=clock)
-    egress = _egress(settings, registry)
-    outbound = _outbound(settings, egress)
-    values = {
-        **_values(settings, instance, egress=egress, outbound=outbound, clock=clock),
-        **FROM_ABOVE,
-        "clock": clock,
-        "registry": registry,
-        "streams": streams,
-        "deliveries": Deliveries(),
-        "client_ip_of": partial(address_of_client, trusted_proxies=settings.proxies),
-    }
-    values["model_tools"] = model_tools(values)
-    values["action_tools"] = action_tools(values)
-    values["workers"] = workers = ai_workers(values, pace=_pace(settings))
-    values["sockets"] = graphql.Sockets(instance.db, values["told"], clock=clock)
-    values["answering"] = graphql.Answering(_SCHEMA, make_context(values))
-    timed = (*_jobs(settings, instance.sealer), *model_jobs.jobs_of_offers(values["model_sync"]))
-    jobs = TimedJobs(instance.db, timed, clock=clock)
+    values = _everything(settings, instance, clock=clock)
     app = Litestar(
         route_handlers=[
             *HANDLERS,
@@ -202,34 +185,52 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         after_exception=[note_refusal],
         exception_handlers=ANSWERS,
         template_config=TemplateConfig(instance=_template_engine()),
-        state=State(
-            {
-                "db": instance.db,
-                "clock": clock,
-                "registry": registry,
-                "streams": streams,
-                "let_go": letting_go(values),
-                "recorder": egress.recorder,
-            }
-        ),
+        state=State({name: values[name] for name in _STATE} | {"let_go": letting_go(values)}),
         request_max_body_size=MAX_BODY_BYTES,
         logging_config=None,
         # The pages that Litestar would add load their scripts from outside.
         openapi_config=None,
         # What jobs are in the middle of needs the way out until it is done.
         lifespan=[
-            lambda _: outbound.run(),
-            lambda _: jobs.run(),
-            lambda _: streams.run(),
-            lambda _: echoes_of(workers, values).run(),
-            lambda _: workers.run(),
+            lambda _: values["outbound"].run(),
+            lambda _: values["jobs"].run(),
+            lambda _: values["streams"].run(),
+            lambda _: values["echoes"].run(),
+            lambda _: values["workers"].run(),
         ],
         on_shutdown=[instance.db.close],
     )
     _check_every_route_states_its_access(app)
     # Around the whole application, since middleware of Litestar's sees no request without a route.
-    app.asgi_handler = EscapedSlashes(Observation(app.asgi_handler, registry))
+    app.asgi_handler = EscapedSlashes(Observation(app.asgi_handler, values["registry"]))
     return app
+
+
+def _everything(
+    settings: Settings, instance: Instance, *, clock: Callable[[], datetime]
+) -> dict[str, Any]:
+    registry = CollectorRegistry()
+    egress = _egress(settings, registry)
+    outbound = _outbound(settings, egress)
+    values = {
+        **_values(settings, instance, egress=egress, outbound=outbound, clock=clock),
+        **FROM_ABOVE,
+        "clock": clock,
+        "registry": registry,
+        "recorder": egress.recorder,
+        "streams": Streams(instance.db, clock=clock),
+        "deliveries": Deliveries(),
+        "client_ip_of": partial(address_of_client, trusted_proxies=settings.proxies),
+    }
+    values["model_tools"] = model_tools(values)
+    values["action_tools"] = action_tools(values)
+    values["workers"] = ai_workers(values, pace=_pace(settings))
+    values["echoes"] = echoes_of(values)
+    values["sockets"] = graphql.Sockets(instance.db, values["told"], clock=clock)
+    values["answering"] = graphql.Answering(_SCHEMA, make_context(values))
+    timed = (*_jobs(settings, instance.sealer), *model_jobs.jobs_of_offers(values["model_sync"]))
+    values["jobs"] = TimedJobs(instance.db, timed, clock=clock)
+    return values
 
 
 def _egress(settings: Settings, registry: CollectorRegistry) -> Egress:

@@ -87,9 +87,10 @@ def ai_workers(values: Mapping[str, Any], *, pace: Pace) -> Workers:
     return Workers(values["db"], values["deliveries"], runners, pace=pace, clock=values["clock"])
 
 
-def echoes_of(workers: Workers, values: Mapping[str, Any]) -> Echoes:
+def echoes_of(values: Mapping[str, Any]) -> Echoes:
     """What other processes' workers have answered, for who waits in this one."""
-    return Echoes(values["db"], values["deliveries"], worker=workers.name, clock=values["clock"])
+    worker = values["workers"].name
+    return Echoes(values["db"], values["deliveries"], worker=worker, clock=values["clock"])
 
 
 def make_context(values: Mapping[str, Any]) -> Callable[[Caller, Scope], Context]:
