@@ -9,16 +9,19 @@ from strawberry.utils.str_converters import to_camel_case
 from appliance.accounts.rules import Access
 from appliance.ai_actions.errors import ActionRefusedError, ThreadNotFoundError
 from appliance.ai_actions.graphql.ids import AiConversationThreadID
-from appliance.ai_actions.graphql.inputs import AiActionInput, Asked, chosen_action, own_inputs
+from appliance.ai_actions.graphql.inputs import (
+    AiActionInput,
+    Asked,
+    checked_name,
+    chosen_action,
+    own_inputs,
+)
 from appliance.ai_actions.rules import Message, Wish
 from appliance.ai_actions.rules.html import safe_html
 from appliance.ai_actions.usecases import Accepted, ask
 from appliance.errors import InvalidFieldsError
 from appliance.fields.resolving import Context, Info, mutation
 from gateway.contract.catalog import load_catalog
-
-# Longer than any name that is made up at random, short enough to be kept for each request.
-MAX_NAME_CHARS = 255
 
 
 @strawberry.type(description="What came of it: without a `requestId` nothing runs")
@@ -84,8 +87,8 @@ def parsed_wish(asked: Asked, context: Context) -> Wish:
         root_namespace_id=asked.root_namespace_id or _named_group(given),
         thread_id=asked.thread_id or None,
         conversation_type=None if kind is None else kind.value,
-        client_subscription_id=_name("clientSubscriptionId", asked.client_subscription_id),
-        platform_origin=_name("platformOrigin", asked.platform_origin),
+        client_subscription_id=checked_name("clientSubscriptionId", asked.client_subscription_id),
+        platform_origin=checked_name("platformOrigin", asked.platform_origin),
     )
 
 
@@ -110,10 +113,3 @@ def _with_html(question: Message | None) -> Message | None:
 
 def _named_group(given: Any) -> int | None:
     return getattr(given, "namespace_id", None) or None
-
-
-def _name(field: str, given: str | None) -> str | None:
-    if given and len(given) > MAX_NAME_CHARS:
-        raise InvalidFieldsError({field: f"must be at most {MAX_NAME_CHARS} characters"})
-    # PostgreSQL stores no such character.
-    return given.replace("\0", "") if given else None

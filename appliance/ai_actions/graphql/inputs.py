@@ -20,6 +20,7 @@ from appliance.ai_actions.graphql.names import (
 )
 from appliance.ai_actions.rules import ActionName
 from appliance.ai_actions.rules.catalogue import ACTIONS, Action
+from appliance.errors import InvalidFieldsError
 from appliance.fields.global_ids import NamespaceID, ProjectID
 
 
@@ -111,8 +112,23 @@ AiActionInput: type[Asked] = strawberry.input(
 )
 
 
+# Longer than any name that is made up at random, short enough to be kept for each request.
+MAX_NAME_CHARS = 255
+# More than any client nests what it sends along.
+MAX_DEPTH = 20
 # Said beside the action's own inputs, not among them.
 _ABOUT = {"resource_id", "namespace_id", "agent_version_id"}
+
+
+def checked_name(field: str, given: str | None) -> str | None:
+    """A name that a client made up; None: it gave none.
+
+    Raises:
+        InvalidFieldsError: it is too long.
+    """
+    if given and len(given) > MAX_NAME_CHARS:
+        raise InvalidFieldsError({field: f"must be at most {MAX_NAME_CHARS} characters"})
+    return storable(given) or None if given else None
 
 
 def chosen_action(asked: Asked) -> tuple[ActionName, Any]:
@@ -132,15 +148,33 @@ def own_inputs(given: object) -> dict[str, Any]:
     return {name: value for name, value in _plain(given).items() if name not in _ABOUT}
 
 
-def _plain(given: object) -> dict[str, Any]:
+def _plain(given: object, *, depth: int = 0) -> dict[str, Any]:
     fields = strawberry.types.get_object_definition(given, strict=True).fields
     said = ((each.python_name, getattr(given, each.python_name)) for each in fields)
-    return {name: _value(each) for name, each in said if each is not None and each is not UNSET}
+    return {
+        name: _value(each, depth=depth + 1)
+        for name, each in said
+        if each is not None and each is not UNSET
+    }
 
 
-def _value(given: Any) -> Any:
-    if isinstance(given, AiAdditionalContextCategory):
-        return given.value
-    if isinstance(given, list):
-        return [_value(each) for each in given]
-    return _plain(given) if strawberry.types.has_object_definition(given) else given
+def _value(given: Any, *, depth: int) -> Any:
+    if depth > MAX_DEPTH:
+        raise InvalidFieldsError({"metadata": "is nested too deeply"})
+    match given:
+        case str():
+            return storable(given)
+        case AiAdditionalContextCategory():
+            return given.value
+        case list():
+            return [_value(each, depth=depth + 1) for each in given]
+        case dict():
+            return {storable(str(n)): _value(each, depth=depth + 1) for n, each in given.items()}
+        case _:
+            is_input = strawberry.types.has_object_definition(given)
+            return _plain(given, depth=depth) if is_input else given
+
+
+def storable(text: str) -> str:
+    """The same without what cannot be stored everywhere: zeros, and halves of characters."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()

@@ -7,6 +7,7 @@ import strawberry
 from appliance.accounts.rules import Access
 from appliance.ai_actions.errors import AnotherUsersAnswersError
 from appliance.ai_actions.graphql.ids import AiCatalogItemVersionID, AiModelID
+from appliance.ai_actions.graphql.inputs import checked_name
 from appliance.ai_actions.graphql.messages import AiMessage, shown_message
 from appliance.ai_actions.graphql.names import AiAction
 from appliance.ai_actions.rules import Address
@@ -43,7 +44,7 @@ class AnswersSubscription:
             user_id=own,
             action=ai_action.value if ai_action else None,
             resource=None if ai_action else resource_id or None,
-            client_subscription_id=client_subscription_id or None,
+            client_subscription_id=checked_name("clientSubscriptionId", client_subscription_id),
         )
         return _messages(info.context.actions.deliveries, address)
 

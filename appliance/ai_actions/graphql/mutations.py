@@ -7,6 +7,7 @@ from strawberry.scalars import JSON
 
 from appliance.accounts.rules import Access
 from appliance.ai_actions.graphql.ids import AiCatalogItemVersionID, AiConversationThreadID
+from appliance.ai_actions.graphql.inputs import storable
 from appliance.ai_actions.usecases import ask_to_cancel, delete_thread, give_feedback
 from appliance.errors import NotFoundError
 from appliance.fields.resolving import Info, mutation
@@ -90,7 +91,7 @@ class ConversationsMutation:
         wish: Annotated[AiActionCancelInput, strawberry.argument(name="input")],
     ) -> AiActionCancelPayload | None:
         """It ends with a message that says so."""
-        asked, uid = info.context, wish.request_id
+        asked, uid = info.context, storable(wish.request_id)
         user_id = asked.caller.user.id
         is_ending = asked.write(lambda session: ask_to_cancel(session, user_id, uid))
         if is_ending:
@@ -124,9 +125,9 @@ class ConversationsMutation:
     ) -> DuoUserFeedbackPayload | None:
         """Only one's own answers."""
         asked, errors = info.context, []
-        user_id = asked.caller.user.id
+        user_id, uid = asked.caller.user.id, storable(wish.ai_message_id)
         try:
-            asked.write(lambda session: give_feedback(session, user_id, wish.ai_message_id))
+            asked.write(lambda session: give_feedback(session, user_id, uid))
         except NotFoundError:
             errors = [NO_MESSAGE]
         return DuoUserFeedbackPayload(

@@ -14,6 +14,7 @@ from appliance.ai_actions.graphql.ids import (
     AiModelID,
     format_resource,
 )
+from appliance.ai_actions.graphql.inputs import storable
 from appliance.ai_actions.graphql.messages import (
     AiConversationsThread,
     AiMessage,
@@ -186,7 +187,7 @@ class ConversationsQuery:
 def _request_uids(given: Sequence[str]) -> Sequence[str]:
     if len(given) > MAX_REQUESTS:
         raise InvalidFieldsError({"requestIds": f"must be at most {MAX_REQUESTS}"})
-    return given
+    return [storable(each) for each in given]
 
 
 def _value(member: Member | None) -> Any:

@@ -72,7 +72,7 @@ def shown_page(url: str) -> ShownPage | None:
         path = unquote(urlsplit(url).path)
     except ValueError:
         return None
-    found = _PAGE.fullmatch(path)
+    found = _PAGE.fullmatch(path) if path.isprintable() else None
     if found is None:
         return None
     return ShownPage(

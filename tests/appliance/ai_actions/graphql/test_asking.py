@@ -215,6 +215,15 @@ async def test_a_question_has_something_in_it_and_not_too_much(hall: Hall, conte
     assert not hall.started
 
 
+async def test_characters_that_no_database_stores_do_no_harm(hall: Hall) -> None:
+    ada = await hall.person("ada")
+    for text in ("a\0b", "a\ud800b"):
+        wish = {"chat": {"content": text}, "clientSubscriptionId": text, "platformOrigin": text}
+        got = await hall.answer(ada, ASK, input=wish)
+        refused = [each["extensions"]["code"] for each in got.get("errors", ())]
+        assert refused in ([], ["invalid_fields"]), got
+
+
 async def test_names_that_clients_give_have_a_length(hall: Hall) -> None:
     ada = await hall.person("ada")
     wish = {"chat": {"content": "Hi"}, "clientSubscriptionId": "x" * 256}

@@ -17,6 +17,7 @@ from appliance.ai_actions.graphql.inputs import (
 from appliance.ai_actions.graphql.names import AiAdditionalContextCategory
 from appliance.ai_actions.rules import ActionName, ResourceRef
 from appliance.ai_actions.rules.catalogue import ACTIONS, Action
+from appliance.errors import InvalidFieldsError
 
 ABOUT = AiModelID(ResourceRef(kind="Issue", id=1))
 
@@ -52,6 +53,21 @@ def test_it_is_exactly_one() -> None:
 def test_what_is_null_or_left_out_is_not_there() -> None:
     given = _given("explain_code", resource_id=ABOUT, code="pass", file_name=None)
     assert own_inputs(given) == {"code": "pass"}
+
+
+def test_what_comes_along_is_nested_so_deeply_and_no_deeper() -> None:
+    def nested(depth: int) -> AiChatInput:
+        metadata: Any = "x"
+        for _ in range(depth):
+            metadata = {"in": [metadata]}
+        added = AiAdditionalContextInput(
+            category=AiAdditionalContextCategory.FILE, id="1", content="", metadata=metadata
+        )
+        return AiChatInput(content="Why?", additional_context=[added])
+
+    own_inputs(nested(5))
+    with pytest.raises(InvalidFieldsError, match="nested"):
+        own_inputs(nested(400))
 
 
 def test_what_comes_along_with_a_question_is_plain_too() -> None:

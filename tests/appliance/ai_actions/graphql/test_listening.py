@@ -148,6 +148,14 @@ async def test_nobody_listens_to_another_user(hall: Hall) -> None:
     assert hall.deliveries.count == 0
 
 
+async def test_a_name_to_listen_under_has_a_length(hall: Hall) -> None:
+    ada = await hall.person("ada")
+    async with hall.listening(ada, LISTEN, clientSubscriptionId="x" * 256) as events:
+        (event,) = [each async for each in events]
+    assert isinstance(event, Refused)
+    assert event.errors[0]["extensions"]["code"] == "invalid_fields"
+
+
 @pytest.mark.parametrize("scope", ["api", "read_api", "ai_features"])
 async def test_each_kind_of_token_may_listen(hall: Hall, scope: str) -> None:
     ada = await hall.person("ada", scope, has_seat=False)

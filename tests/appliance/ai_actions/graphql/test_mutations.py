@@ -31,7 +31,7 @@ async def test_what_has_ended_is_not_cancelled(hall: Hall) -> None:
     ada = await hall.person("ada")
     uid = (await _ask(hall, ada))["requestId"]
     hall.finish(hall.started[-1][0], "Hey")
-    for name in (uid, "unknown"):
+    for name in (uid, "unknown", "a\0b", "a\ud800b"):
         assert len((await hall.data(ada, CANCEL, input={"requestId": name}))["errors"]) == 1
     assert hall.cancelled == []
 
@@ -54,7 +54,8 @@ async def test_that_an_answer_was_judged_is_kept_with_it(hall: Hall) -> None:
     wish = {"aiMessageId": answer.uid}
     event = {"category": "chat", "action": "click", "extra": {"a": 1}}
     theirs = await hall.data(bob, JUDGE, input=wish)
-    assert len(theirs["errors"]) == 1
+    unknown = await hall.data(bob, JUDGE, input={"aiMessageId": "a\0b"})
+    assert len(theirs["errors"]) == len(unknown["errors"]) == 1
     got = await hall.data(ada, JUDGE, input={**wish, "trackingEvent": event})
     assert got == {"errors": [], "clientMutationId": None}
     marks = (await hall.data(ada, MARKS))["nodes"]

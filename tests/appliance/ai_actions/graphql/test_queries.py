@@ -92,6 +92,11 @@ async def test_one_asks_after_a_hundred_requests_at_once(hall: Hall) -> None:
     assert error["extensions"]["code"] == "invalid_fields"
 
 
+async def test_names_that_no_request_can_have_are_unknown(hall: Hall) -> None:
+    ada = await hall.person("ada")
+    assert await _said(hall, ada, requestIds=["a\0b", "a\ud800b"]) == []
+
+
 async def test_conversations_are_listed_to_who_leads_them(hall: Hall) -> None:
     ada, bob = await hall.person("ada"), await hall.person("bob")
     first = await _ask(hall, ada, chat={"content": "one"}, conversationType="DUO_CHAT")

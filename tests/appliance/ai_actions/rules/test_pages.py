@@ -33,6 +33,7 @@ def test_an_address_may_leave_out_the_instance() -> None:
         "http://instance.test/lab/test/-/issues",
         "http://instance.test/lab/test/-/issues/0",
         "http://instance.test/lab/test/-/pipelines/1",
+        "http://instance.test/lab%00/test/-/issues/1",
         "http://[broken/lab/test/-/issues/1",
         "/lab/test/-/issues/1?" + "x" * MAX_URL_CHARS,
     ],
