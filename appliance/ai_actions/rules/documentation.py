@@ -17,6 +17,8 @@ PAGES_PATH = "/help/ai/documentation"
 MAX_FOUND = 3
 # A page must hold at least this part of what the question's words are worth.
 LEAST_SHARE = 0.25
+# And be this good beside the best one: what else there is only costs the model room.
+LEAST_OF_BEST = 0.5
 TITLE_WORTH, KEYWORD_WORTH, TEXT_WORTH = 4.0, 3.0, 1.0
 MAX_QUERY_WORDS = 40
 
@@ -61,8 +63,9 @@ class Library:
             (sum(held.get(word, 0.0) * self.worth.get(word, 0.0) for word in asked), number)
             for number, held in enumerate(self.words)
         ]
-        best = sorted((each for each in scored if each[0] >= most * LEAST_SHARE), reverse=True)
-        return [self.pages[number] for _, number in best[:MAX_FOUND]]
+        best = sorted(scored, reverse=True)[:MAX_FOUND]
+        least = max(most * LEAST_SHARE, best[0][0] * LEAST_OF_BEST)
+        return [self.pages[number] for score, number in best if score >= least]
 
     @property
     def _of_strangers(self) -> float:

@@ -56,3 +56,12 @@ def test_every_page_can_be_shown() -> None:
         assert page.name
         assert page.text.strip()
         assert len(page.text) < 4_000
+
+
+def test_a_page_that_only_mentions_it_is_not_shown_beside_the_one_about_it() -> None:
+    pages = [Page(title="Seats", text="seats seats"), Page(title="Models", text="also seats")]
+    assert [page.title for page in make_library(pages).search("seats")] == ["Seats"]
+
+
+def test_an_empty_library_finds_nothing() -> None:
+    assert not make_library([]).search("seats")
