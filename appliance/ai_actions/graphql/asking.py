@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 import strawberry
+import structlog
 from strawberry.utils.str_converters import to_camel_case
 
 from appliance.accounts.rules import Access
@@ -22,6 +23,8 @@ from appliance.ai_actions.usecases import Accepted, ask
 from appliance.errors import InvalidFieldsError
 from appliance.fields.resolving import Context, Info, mutation
 from gateway.contract.catalog import load_catalog
+
+_log = structlog.get_logger()
 
 
 @strawberry.type(description="What came of it: without a `requestId` nothing runs")
@@ -50,9 +53,11 @@ class AiActionMutation:
     ) -> AiActionPayload | None:
         """Answered before it runs, unless the instance is set to run it at once."""
         asked, named = info.context, wish.client_mutation_id or None
+        parsed = parsed_wish(wish, asked)
         try:
-            accepted = _accepted(asked, parsed_wish(wish, asked))
+            accepted = _accepted(asked, parsed)
         except ActionRefusedError as refusal:
+            _log.info("ai_action_refused", action=parsed.action, code=refusal.shown_code)
             return AiActionPayload(
                 request_id=None, thread_id=None, errors=[str(refusal)], client_mutation_id=named
             )

@@ -2,6 +2,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from appliance.ai_actions.jobs import Pace, Workers
 from appliance.ai_actions.rules import Address, Answer
@@ -154,7 +155,10 @@ async def test_other_users_and_projects_are_not_there_either(hall: Hall) -> None
 
 async def test_a_missing_right_is_told_in_the_answer(hall: Hall) -> None:
     ada = await hall.person("ada", has_seat=False)
-    got = await hall.data(ada, ASK, input={"chat": {"content": "Hi"}, "clientMutationId": "m"})
+    with capture_logs() as logs:
+        got = await hall.data(ada, ASK, input={"chat": {"content": "Hi"}, "clientMutationId": "m"})
+    told = {"event": "ai_action_refused", "action": "chat", "code": "M3004", "log_level": "info"}
+    assert told in logs
     assert (got["requestId"], got["threadId"], got["clientMutationId"]) == (None, None, "m")
     (sentence,) = got["errors"]
     assert sentence.endswith("(M3004)")
