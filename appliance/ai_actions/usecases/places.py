@@ -1,10 +1,11 @@
 """Finds what a request is about, and the project and group that it counts for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from appliance.accounts.rules import User
-from appliance.ai_actions.rules import Request, ResourceRef, Wish
+from appliance.ai_actions.rules import Request, ResourceKind, ResourceRef, Wish
 from appliance.namespaces.rules import Namespace
 from appliance.namespaces.usecases import default_namespace, get_namespace, visible_namespace
 from appliance.resources.rules import Project
@@ -15,6 +16,12 @@ from appliance.resources.usecases import (
     visible_project,
 )
 from appliance.storage.engine import Session
+
+# Inputs that are the numbers of something.
+_NAMED_INPUTS: Mapping[str, ResourceKind] = {
+    "source_project_id": "Project",
+    "vulnerable_merge_request_id": "MergeRequest",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +38,9 @@ def find_place(session: Session, user: User, wish: Wish, *, now: datetime) -> Pl
     Raises:
         NotFoundError: something that it names is not there, or not for this user.
     """
+    for name, kind in _NAMED_INPUTS.items():
+        if (number := wish.inputs.get(name)) is not None:
+            find_resource(session, user, kind, number=number, now=now)
     named = _named(session, user, wish, now=now)
     about = Place() if wish.resource is None else _about(session, user, wish.resource, now=now)
     if about.namespace is not None:

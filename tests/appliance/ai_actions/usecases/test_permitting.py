@@ -127,6 +127,19 @@ def test_a_project_or_group_that_is_named_must_be_visible(lab: Lab, named: str) 
         lab.permit(lab.wish("chat", by="eve", **{named: number}))
 
 
+def test_what_is_named_beside_it_must_be_visible_too(lab: Lab) -> None:
+    branches = {"source_branch": "a", "target_branch": "b"}
+    project = lab.found["Project"].id
+    for number, is_there in ((project, True), (project + 1, False)):
+        inputs = {**branches, "source_project_id": number}
+        wish = lab.wish("summarize_new_merge_request", resource=lab.ref("Project"), inputs=inputs)
+        if is_there:
+            lab.permit(wish)
+        else:
+            with pytest.raises(NotFoundError):
+                lab.permit(wish)
+
+
 def test_an_action_is_about_what_it_takes(lab: Lab) -> None:
     with pytest.raises(NotFoundError):
         lab.permit(lab.wish("generate_commit_message", resource=lab.ref("Issue")))
