@@ -89,9 +89,8 @@ async def test_a_note_is_found_only_where_it_was_said(server: Server, lab: str, 
         assert (await server.ask("DELETE", one)).status_code == 404
 
 
-@pytest.mark.parametrize("body", [{}, {"body": " \n"}, {"body": "a\0"}, {"body": "x" * 300_000}])
-async def test_what_cannot_be_said_is_refused(
-    server: Server, issue: str, body: dict[str, object]
-) -> None:
-    answer = await server.ask("POST", f"{issue}/notes", json=body)
-    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["body"])
+async def test_what_cannot_be_said_is_refused(server: Server, issue: str) -> None:
+    bodies = [{}, {"body": " \n"}, {"body": "a\0"}, {"body": "x" * 300_000}]
+    for body in bodies:
+        answer = await server.ask("POST", f"{issue}/notes", json=body)
+        assert (answer.status_code, list(answer.json()["errors"])) == (400, ["body"])
