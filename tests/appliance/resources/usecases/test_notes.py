@@ -1,7 +1,10 @@
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlmodel import select
 
 from appliance.accounts.rules import User
 from appliance.audit.usecases import list_events
@@ -9,7 +12,7 @@ from appliance.errors import NotFoundError
 from appliance.namespaces.rules import AccessLevel, Namespace
 from appliance.resources import usecases
 from appliance.resources.errors import TooManyNotesError
-from appliance.resources.rules import Note, Place
+from appliance.resources.rules import Issue, Note, Place
 from appliance.resources.tables.notes import NoteRow
 from appliance.resources.usecases import Noteable
 from appliance.storage.engine import Db
@@ -91,3 +94,23 @@ def test_what_is_said_in_a_project_that_went_is_not_read(
     db.write_blocking(lambda s: usecases.delete_project(s, at.project, caller_user=admin, now=NOW))
     with pytest.raises(NotFoundError):
         _read(db, ada, issue)
+
+
+def test_nothing_is_said_on_what_is_removed_meanwhile(db: Db, at: Place) -> None:
+    issues = [add_issue(db, at) for _ in range(8)]
+
+    def say(issue: Issue) -> None:
+        with suppress(NotFoundError):
+            db.write_blocking(
+                lambda s: usecases.create_note(
+                    s, at, usecases.issue_at(s, at, issue.iid), body="x", now=NOW
+                )
+            )
+
+    def remove(issue: Issue) -> None:
+        db.write_blocking(lambda s: usecases.delete_issue(s, at, issue, now=NOW))
+
+    with ThreadPoolExecutor(4) as pool:
+        works = [pool.submit(work, each) for each in issues for work in (say, remove, say)]
+    assert [each.result() for each in works] == [None] * len(works)
+    assert db.read_blocking(lambda s: s.exec(select(NoteRow)).all()) == []
