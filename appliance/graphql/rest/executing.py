@@ -10,9 +10,9 @@ from typing import Any
 import anyio.to_thread
 from graphql import (
     DocumentNode,
+    Executor,
     GraphQLError,
     GraphQLSyntaxError,
-    OperationDefinitionNode,
     OperationType,
     parse,
     subscribe,
@@ -90,16 +90,16 @@ class Answering:
             DatabaseUnavailableError: then there is no answer at all.
         """
         try:
-            read = await anyio.to_thread.run_sync(_read, operation)
+            kind = await anyio.to_thread.run_sync(_kind, operation)
         except (GraphQLSyntaxError, ApplianceError) as refusal:
             return _only(refusal)
-        if read.operation is OperationType.SUBSCRIPTION:
+        if kind is OperationType.SUBSCRIPTION:
             return _only(SubscriptionNeedsStreamError())
-        result = await self._execute(operation, read.operation, context)
+        result = await self._execute(operation, kind, context)
         for cause in map(cause_of, result.errors or ()):
             if isinstance(cause, DatabaseUnavailableError):
                 raise cause
-        return await _told(result, read.operation, context)
+        return await _told(result, kind, context)
 
     async def events(self, operation: Operation, context: Context) -> AsyncGenerator[Event, None]:
         """Answers any operation, for as long as there are answers; close it when it is left.
@@ -107,14 +107,14 @@ class Answering:
         Nothing is raised: what goes wrong is among the events.
         """
         try:
-            read = await anyio.to_thread.run_sync(_read, operation)
-            if read.operation is OperationType.SUBSCRIPTION:
-                async with aclosing(self._subscription(operation, read, context)) as events:
+            kind = await anyio.to_thread.run_sync(_kind, operation)
+            if kind is OperationType.SUBSCRIPTION:
+                async with aclosing(self._subscription(operation, kind, context)) as events:
                     async for event in events:
                         yield event
             else:
-                result = await self._execute(operation, read.operation, context)
-                told = await _told(result, read.operation, context)
+                result = await self._execute(operation, kind, context)
+                told = await _told(result, kind, context)
                 yield Answered(answer=told, has_more=False)
         except (GraphQLSyntaxError, ApplianceError) as refusal:
             yield Refused(errors=[shown(as_graphql(refusal))])
@@ -137,17 +137,17 @@ class Answering:
         )
 
     async def _subscription(
-        self, operation: Operation, read: OperationDefinitionNode, context: Context
+        self, operation: Operation, kind: OperationType, context: Context
     ) -> AsyncGenerator[Event, None]:
         results = await self._subscribe(operation, context)
         if isinstance(results, Executed):
-            told = await _told(results, read.operation, context)
+            told = await _told(results, kind, context)
             yield Refused(errors=told["errors"])
             return
         is_first = True
         async with aclosing(results):
             async for result in _with_faults(results):
-                told = await _told(result, read.operation, context)
+                told = await _told(result, kind, context)
                 yield _event(told, is_first=is_first)
                 is_first = False
 
@@ -164,6 +164,7 @@ class Answering:
             variable_values=operation.variables,
             operation_name=operation.operation_name,
             context_value=context,
+            executor_class=_OnEachEvent,
             hide_suggestions=True,
         )
         found: Executed | AsyncGenerator[Executed, None] = (
@@ -176,6 +177,20 @@ class Answering:
         document = parse(query, max_tokens=MAX_TOKENS)
         errors = validate(self._plain_schema, document, hide_suggestions=True)
         return tuple(errors) or document
+
+
+class _OnEachEvent(Executor[Any]):
+    """The library's, which would keep two kilobytes of each event for as long as it is listened.
+
+    graphql-core 3.3.2 hands the one memory of what was selected, by the identity of lists that are
+    new for each event, on to the executor of every event.
+    """
+
+    def build_per_event_executor(self, payload: Any) -> Executor[Any]:
+        """The executor of one event, with a memory of its own."""
+        executor = super().build_per_event_executor(payload)
+        executor._relevant_sub_fields = {}  # noqa: SLF001  # see above
+        return executor
 
 
 async def _with_faults(results: AsyncIterator[Executed]) -> AsyncGenerator[Executed, None]:
@@ -201,10 +216,11 @@ def _only(refusal: Exception) -> dict[str, Any]:
     return {"errors": [shown(as_graphql(refusal))]}
 
 
-def _read(operation: Operation) -> OperationDefinitionNode:
+def _kind(operation: Operation) -> OperationType:
+    # Not what was read of it: a subscriber would hold that for as long as it listens.
     return read_operation(
         operation.query, name=operation.operation_name, variables=operation.variables or {}
-    )
+    ).operation
 
 
 async def _told(

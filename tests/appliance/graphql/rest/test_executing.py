@@ -1,4 +1,6 @@
 import asyncio
+import gc
+import itertools
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from types import SimpleNamespace
@@ -56,7 +58,22 @@ async def said(
 
 
 @strawberry.type
+class Count:
+    number: int
+
+
+async def counted() -> AsyncGenerator[Count | None, None]:
+    yield None
+    for number in itertools.count():
+        yield Count(number=number)
+
+
+@strawberry.type
 class Subscription:
+    @strawberry.subscription
+    def counted(self) -> AsyncGenerator[Count | None]:
+        return counted()
+
     @strawberry.subscription
     def said(self, what: str | None = None, then: str | None = None) -> AsyncGenerator[str | None]:
         faults = {"missing": NotFoundError(what="Said"), "broken": RuntimeError("secret")}
@@ -153,3 +170,16 @@ async def test_wrong_values_are_refused(answering: Answering) -> None:
     (event,) = await all_events(answering, query, what=["secret"])
     assert isinstance(event, Refused)
     assert "secret" not in str(event)
+
+
+async def test_what_was_heard_is_not_kept(answering: Answering) -> None:
+    operation = Operation(query="subscription { counted { number } }")
+    async with aclosing(answering.events(operation, CONTEXT)) as events:
+        for _ in range(20):
+            await anext(events)
+        gc.collect()
+        before = len(gc.get_objects())
+        for _ in range(200):
+            await anext(events)
+        gc.collect()
+        assert len(gc.get_objects()) - before < 100
