@@ -104,6 +104,8 @@ _ = [
     connections.PageInfo.start_cursor,
     connections.PageInfo.end_cursor,
     lambda found: (found.edges, found.page_info),
+    # The library reads it while it executes.
+    lambda executor: executor._relevant_sub_fields,
     explanations.Verdict.PERMITTED,
     explanations.CheckState.PASSED,
     explanations.CheckState.NOT_REACHED,
