@@ -1,6 +1,7 @@
 """Starts the instance, fills it for the first time, and does local admin work."""
 
 import argparse
+import gc
 import json
 import logging
 import os
@@ -187,6 +188,8 @@ def _serve(settings: Settings, _: argparse.Namespace) -> None:
         ),
         on_shutdown=app.state.let_go,
     )
+    # What is loaded by now stays; a search for garbage in it holds all answers up for 0.14 s.
+    gc.freeze()
     try:
         with suppress(KeyboardInterrupt):
             server.run()
