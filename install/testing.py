@@ -35,9 +35,11 @@ class Part:
 
 
 MEASURED = ("--cov", "--cov-report=")
+# As many at once as there are cores; who is done early takes over what others have not begun.
+SHARED = ("-n", "logical", "--dist", "worksteal")
 PARTS = (
     Part(name="static checks", arguments=("-m", "tests.checks")),
-    Part(name="fast tests", arguments=("-m", "pytest", "-m", "not system", *MEASURED)),
+    Part(name="fast tests", arguments=("-m", "pytest", "-m", "not system", *SHARED, *MEASURED)),
     Part(name="coverage", arguments=("-m", "tests.coverage_floors")),
     Part(name="system tests", arguments=("-m", "pytest", "-m", "system")),
 )
