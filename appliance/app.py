@@ -113,6 +113,7 @@ from appliance.usage.rules import Retention
 from gateway.contract.addresses import Network
 from gateway.contract.catalog import load_catalog
 from gateway.contract.egress import EgressPolicy
+from gateway.contract.headers import SPOKEN_VERSION
 
 MAX_BODY_BYTES = 1024 * 1024
 # What is read of the application itself.
@@ -257,7 +258,7 @@ def _values(
 ) -> dict[str, Any]:
     told, catalog = _told(settings), load_catalog()
     minter = Minter(
-        instance.sealer, instance.identity, told=told, catalog=catalog, version=release()
+        instance.sealer, instance.identity, told=told, catalog=catalog, version=SPOKEN_VERSION
     )
     db, instance_id = instance.db, instance.identity.instance_id
     check_gateway = GatewayCheck(

@@ -68,11 +68,12 @@ async def show_connection(
     db: NamedDependency[Db],
     minter: NamedDependency[Minter],
     clock: NamedDependency[Clock],
-    version: NamedDependency[str],
 ) -> dict[str, Any]:
     """Who connects, for an editor that passes it on."""
     found = await db.read(
-        lambda session: usecases.connection(session, caller, minter, version=version, now=clock())
+        lambda session: usecases.connection(
+            session, caller, minter, version=headers.SPOKEN_VERSION, now=clock()
+        )
     )
     return {
         "instance_id": found.instance_id,

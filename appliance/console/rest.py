@@ -13,6 +13,7 @@ from appliance.accounts.rules import Access
 from appliance.console import usecases
 from appliance.storage.engine import Db
 from appliance.storage.sealing import Sealer
+from gateway.contract.headers import SPOKEN_VERSION
 
 
 @get("/-/health", opt={"access": Access.PUBLIC}, media_type="text/plain")
@@ -44,15 +45,15 @@ async def get_metrics(*, registry: NamedDependency[CollectorRegistry]) -> Respon
 
 @get("/api/v4/version", opt={"access": Access.SELF})
 async def get_version(*, version: NamedDependency[str]) -> dict[str, str]:
-    """Which release this is."""
-    return {"version": version, "revision": version}
+    """Which release of GitLab's protocol is spoken, and which of ours this is."""
+    return {"version": SPOKEN_VERSION, "revision": version}
 
 
 @get("/api/v4/metadata", opt={"access": Access.SELF})
 async def get_metadata(*, version: NamedDependency[str]) -> dict[str, Any]:
-    """Which release this is, in the longer form."""
+    """The same in the longer form."""
     kas = {"enabled": False, "externalUrl": None, "externalK8sProxyUrl": None, "version": None}
-    return {"version": version, "revision": version, "kas": kas, "enterprise": True}
+    return {"version": SPOKEN_VERSION, "revision": version, "kas": kas, "enterprise": True}
 
 
 handlers = (get_health, get_readiness, get_metrics, get_version, get_metadata)

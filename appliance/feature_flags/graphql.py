@@ -7,6 +7,7 @@ from appliance.feature_flags.usecases import enabled_flags
 from appliance.fields.resolving import Info, field
 from appliance.namespaces.usecases import default_namespace
 from appliance.storage.engine import Session
+from gateway.contract.headers import SPOKEN_VERSION
 
 
 @strawberry.type(description="A feature flag, as it is for who asks")
@@ -39,8 +40,8 @@ class FlagsQuery:
     @field(description="What this instance is", access=Access.API)
     def metadata(self, info: Info) -> Metadata | None:
         """The same as over REST."""
-        version = info.context.version
-        return Metadata(version=version, revision=version, enterprise=True)
+        revision = info.context.version
+        return Metadata(version=SPOKEN_VERSION, revision=revision, enterprise=True)
 
     @field(description="Whether a flag is on; an unknown one is off", access=Access.API)
     def feature_flag_enabled(self, info: Info, name: str) -> bool:

@@ -21,8 +21,6 @@ NOT_AVAILABLE = (
 FAULT = "Internal server error"
 # Where a sentence of the library goes on with what was sent, in which an API key may be.
 ECHO = re.compile(r"(cannot represent [^:]*): .*|[,;]? found: .*", re.DOTALL | re.IGNORECASE)
-# The library leaves them out for fields, but not everywhere.
-SUGGESTION = re.compile(r" Did you mean [^?]*\?")
 # What the library says of a field, argument or input that the schema has not: clients that try
 # whether there is one look for the code.
 NOT_ACCEPTED = re.compile(
@@ -95,5 +93,5 @@ def shown(error: GraphQLError) -> dict[str, Any]:
 
 
 def _without_echo(message: str) -> str:
-    kept = SUGGESTION.sub("", ECHO.sub(r"\1", message))
-    return kept if kept == message or kept.endswith(".") else f"{kept}."
+    kept = ECHO.sub(r"\1", message)
+    return kept if kept == message or kept.endswith("?") else f"{kept}."

@@ -23,7 +23,13 @@ async def test_a_field_or_argument_that_is_not_there_has_a_code_of_its_own(asker
         errors = (await asker.answer(query, **variables))["errors"]
         found = [each for each in errors if each.get("extensions") == NOT_ACCEPTED]
         assert len(found) == 1, (query, errors)
-        assert "Did you mean" not in str(errors)
+
+
+async def test_a_misspelt_input_is_told_what_was_meant(asker: Asker) -> None:
+    errors = (await asker.answer("mutation { aiAction(input: {chatt: {}}) { requestId } }"))[
+        "errors"
+    ]
+    assert "Did you mean 'chat'?" in str(errors)
 
 
 @pytest.mark.parametrize(
