@@ -15,7 +15,7 @@ from appliance.accounts.rules import Caller
 from appliance.ai_actions.errors import ActionFailedError
 from appliance.ai_actions.rules import ActionName, Answer, ResourceKind
 from appliance.ai_actions.rules.catalogue import ACTIONS
-from appliance.ai_actions.rules.gateway_answers import AgentEvent, TextDelta
+from appliance.ai_actions.rules.gateway.answers import AgentEvent, TextDelta
 from appliance.ai_actions.usecases import Running
 from appliance.ai_actions.usecases.actions import GATHERERS
 from appliance.ai_actions.usecases.answering import ActionRunner

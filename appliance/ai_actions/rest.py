@@ -6,8 +6,8 @@ from litestar import get
 from litestar.params import FromPath
 
 from appliance.accounts.rules import Access
+from appliance.ai_actions.rules.chat.documentation import PAGES_PATH, load_library
 from appliance.ai_actions.rules.codes import CODES, HELP_PATH, anchor
-from appliance.ai_actions.rules.documentation import PAGES_PATH, load_library
 from appliance.ai_actions.rules.html import safe_html
 from appliance.errors import NotFoundError
 

@@ -23,8 +23,8 @@ from graphql import (
     parse,
 )
 
+from appliance.ai_actions.rules.chat.slash_commands import COMMANDS
 from appliance.ai_actions.rules.codes import CODES
-from appliance.ai_actions.rules.slash_commands import COMMANDS
 from appliance.graphql.errors import (
     OperationUnknownError,
     QueryTooLargeError,

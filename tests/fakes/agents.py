@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from appliance.ai_actions.rules import Request
-from appliance.ai_actions.rules.gateway_answers import (
+from appliance.ai_actions.rules.gateway.answers import (
     AgentEvent,
     Cut,
     PromptAnswer,

@@ -15,7 +15,7 @@ from appliance.ai_actions.graphql.names import (
     AiMessageType,
 )
 from appliance.ai_actions.rules import Message
-from appliance.ai_actions.rules.chat import Thread
+from appliance.ai_actions.rules.chat.threads import Thread
 from appliance.ai_actions.rules.html import safe_html
 from appliance.fields.resolving import field
 

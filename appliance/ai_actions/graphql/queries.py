@@ -25,8 +25,8 @@ from appliance.ai_actions.graphql.names import (
     AiConversationsThreadsConversationType,
     AiMessageRole,
 )
+from appliance.ai_actions.rules.chat.pages import MAX_QUESTIONS, preset_questions, shown_page
 from appliance.ai_actions.rules.codes import CODES
-from appliance.ai_actions.rules.pages import MAX_QUESTIONS, preset_questions, shown_page
 from appliance.ai_actions.usecases import (
     commands_on,
     list_threads,

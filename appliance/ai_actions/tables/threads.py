@@ -9,7 +9,7 @@ from sqlalchemy import JSON, Column, ForeignKey, Integer, UniqueConstraint, upda
 from sqlmodel import Field, col, delete, select
 
 from appliance.ai_actions.rules import ENDED, Message, Role
-from appliance.ai_actions.rules.chat import Thread
+from appliance.ai_actions.rules.chat.threads import Thread
 from appliance.ai_actions.rules.values import ConversationType
 from appliance.ai_actions.tables.requests import RequestRow
 from appliance.storage.engine import MAX_ID, Row, Session

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Collection, Mapping
 
 from appliance.ai_actions.errors import ActionFailedError
-from appliance.ai_actions.rules import Answer, Request, fitting
+from appliance.ai_actions.rules import Answer, Request
 from appliance.ai_actions.rules.catalogue import ACTIONS, Action
-from appliance.ai_actions.rules.gateway_answers import Cut, PromptAnswer
+from appliance.ai_actions.rules.gateway import fitting
+from appliance.ai_actions.rules.gateway.answers import Cut, PromptAnswer
 from appliance.ai_actions.rules.rights import NOT_THERE
 from appliance.ai_actions.usecases.actions import GATHERERS, Look, Told
 from appliance.ai_actions.usecases.asking_gateway import GatewayAsker

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from appliance.ai_actions.rules import Message, Placed, Request, Wish
-from appliance.ai_actions.rules.contexts import chat_inputs
+from appliance.ai_actions.rules.chat.contexts import chat_inputs
 from appliance.ai_actions.usecases.accepting import accept
 from appliance.ai_actions.usecases.permitting import permitted
 from appliance.ai_actions.usecases.threads import note_question, open_thread

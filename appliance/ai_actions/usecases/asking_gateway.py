@@ -15,9 +15,10 @@ import structlog
 from appliance.access_tokens.rules import FORWARDED_LIFETIME, Purpose
 from appliance.access_tokens.usecases import Minter, namespace_of_token
 from appliance.ai_actions.errors import ActionFailedError
-from appliance.ai_actions.rules import Request, gateway_faults, wire
+from appliance.ai_actions.rules import Request
 from appliance.ai_actions.rules.catalogue import CHAT
-from appliance.ai_actions.rules.gateway_answers import AgentEvent, Cut, Failed, PromptAnswer
+from appliance.ai_actions.rules.gateway import faults, wire
+from appliance.ai_actions.rules.gateway.answers import AgentEvent, Cut, Failed, PromptAnswer
 from appliance.ai_actions.usecases.permitting import permitted_again
 from appliance.instance_settings.rules import Addresses
 from appliance.instance_settings.usecases import settings_now
@@ -121,7 +122,7 @@ class GatewayAsker:
                 return PromptAnswer(text="", cuts=cuts)
             text = await _read_prompt(answer, on_text)
         if not text.strip():
-            raise ActionFailedError(gateway_faults.EMPTY)
+            raise ActionFailedError(faults.EMPTY)
         return PromptAnswer(text=text, cuts=cuts)
 
     def ask_agent(
@@ -170,15 +171,15 @@ class GatewayAsker:
                 yield answer
         except UnreachableError as error:
             is_late = isinstance(error.__cause__, TimeoutError)
-            code = gateway_faults.TIMED_OUT if is_late else gateway_faults.UNREACHABLE
+            code = faults.TIMED_OUT if is_late else faults.UNREACHABLE
             raise _failed(code, question, reason=error.reason) from error
         except TimeoutError as error:
-            raise _failed(gateway_faults.TIMED_OUT, question, reason="silence") from error
+            raise _failed(faults.TIMED_OUT, question, reason="silence") from error
         except aiohttp.ClientError as error:
             kind = type(error).__name__
-            raise _failed(gateway_faults.BROKE_OFF, question, reason=kind) from error
+            raise _failed(faults.BROKE_OFF, question, reason=kind) from error
         except wire.UnreadableLineError as error:
-            raise _failed(gateway_faults.UNREADABLE, question, reason="unreadable") from error
+            raise _failed(faults.UNREADABLE, question, reason="unreadable") from error
 
     def _prepare(
         self, session: Session, request: Request, question: _Question, *, jti: UUID, now: datetime
@@ -218,8 +219,8 @@ def _failed(code: str, question: _Question, **facts: Any) -> ActionFailedError:
 
 
 async def _refuse(answer: aiohttp.ClientResponse, question: _Question) -> None:
-    said = gateway_faults.read_refusal(await answer.content.read(MAX_REFUSAL_BYTES))
-    code = gateway_faults.code_of_status(answer.status, said.code, question.unit_primitive)
+    said = faults.read_refusal(await answer.content.read(MAX_REFUSAL_BYTES))
+    code = faults.code_of_status(answer.status, said.code, question.unit_primitive)
     raise _failed(
         code, question, status=answer.status, refusal=said.code, decision_id=said.decision_id
     )
@@ -283,4 +284,4 @@ def _check_end(*, is_whole: bool, is_begun: bool) -> None:
     if is_whole:
         return
     _log.warning("gateway_answer_not_whole", is_begun=is_begun)
-    raise ActionFailedError(gateway_faults.BROKE_OFF if is_begun else gateway_faults.UNREADABLE)
+    raise ActionFailedError(faults.BROKE_OFF if is_begun else faults.UNREADABLE)

@@ -6,8 +6,8 @@ from datetime import datetime
 from appliance.access_tokens.usecases import effective_grant
 from appliance.accounts.rules import User
 from appliance.ai_actions.rules import ConversationType, Message, ResourceRef, Role
-from appliance.ai_actions.rules.pages import ShownPage, shown_page
-from appliance.ai_actions.rules.slash_commands import Command, offered
+from appliance.ai_actions.rules.chat.pages import ShownPage, shown_page
+from appliance.ai_actions.rules.chat.slash_commands import Command, offered
 from appliance.ai_actions.usecases.accepting import ended_of
 from appliance.ai_actions.usecases.runs import final_message
 from appliance.ai_actions.usecases.threads import messages_of

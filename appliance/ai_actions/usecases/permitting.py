@@ -15,8 +15,8 @@ from appliance.ai_actions.errors import (
 )
 from appliance.ai_actions.rules import Request, ResourceRef, Wish
 from appliance.ai_actions.rules.catalogue import ACTIONS, Action
+from appliance.ai_actions.rules.chat.contexts import closed_context, scope_of
 from appliance.ai_actions.rules.codes import refused_sentence
-from appliance.ai_actions.rules.contexts import closed_context, scope_of
 from appliance.ai_actions.rules.inputs import check_inputs
 from appliance.ai_actions.rules.rights import (
     NO_GROUP,

@@ -7,16 +7,16 @@ from uuid import NAMESPACE_URL, uuid5
 from appliance.ai_actions import tables
 from appliance.ai_actions.errors import ThreadNotFoundError
 from appliance.ai_actions.rules import Answer, ConversationType, Message, Request, Role, Wish
-from appliance.ai_actions.rules.chat import (
+from appliance.ai_actions.rules.chat.contexts import context_for_user
+from appliance.ai_actions.rules.chat.history import MAX_TURNS, Turn
+from appliance.ai_actions.rules.chat.slash_commands import WIPING, asked_command
+from appliance.ai_actions.rules.chat.threads import (
     DEFAULT_TYPE,
     MAX_THREADS,
     UNUSED_FOR,
     Thread,
     title_of,
 )
-from appliance.ai_actions.rules.contexts import context_for_user
-from appliance.ai_actions.rules.history import MAX_TURNS, Turn
-from appliance.ai_actions.rules.slash_commands import WIPING, asked_command
 from appliance.ai_actions.tables.threads import ThreadRow, Wanted
 from appliance.errors import NotFoundError
 from appliance.storage.engine import Session

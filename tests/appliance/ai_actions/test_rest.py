@@ -1,5 +1,5 @@
+from appliance.ai_actions.rules.chat.documentation import PAGES_PATH, load_library
 from appliance.ai_actions.rules.codes import CODES, HELP_PATH, anchor
-from appliance.ai_actions.rules.documentation import PAGES_PATH, load_library
 from tests.appliance.conftest import Server
 
 

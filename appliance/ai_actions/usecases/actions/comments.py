@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from appliance.accounts.usecases import users_among
 from appliance.ai_actions.errors import ActionFailedError
-from appliance.ai_actions.rules.fitting import aside
+from appliance.ai_actions.rules.gateway.fitting import aside
 from appliance.ai_actions.usecases.actions.looking import Look, Told
 from appliance.resources.rules import Issue, MergeRequest, Note
 from appliance.resources.usecases import notes_of, visible_issue, visible_merge_request

@@ -2,7 +2,7 @@
 
 from appliance.ai_actions.errors import ActionFailedError
 from appliance.ai_actions.rules.catalogue import MAX_NAME_CHARS
-from appliance.ai_actions.rules.fitting import last_of
+from appliance.ai_actions.rules.gateway.fitting import last_of
 from appliance.ai_actions.usecases.actions.looking import Look, Told
 from appliance.resources.usecases import trace_of, visible_job
 

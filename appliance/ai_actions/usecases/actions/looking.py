@@ -9,7 +9,7 @@ from appliance.accounts.rules import User
 from appliance.ai_actions.errors import ActionFailedError
 from appliance.ai_actions.rules import Request, ResourceRef
 from appliance.ai_actions.rules.codes import NOT_PROCESSED_CONTENT
-from appliance.ai_actions.rules.fitting import bounded
+from appliance.ai_actions.rules.gateway.fitting import bounded
 from appliance.resources.rules import Diff
 from appliance.storage.engine import Session
 

@@ -2,7 +2,7 @@
 
 from appliance.ai_actions.errors import ActionFailedError
 from appliance.ai_actions.rules.codes import NOT_PROCESSED_CONTENT
-from appliance.ai_actions.rules.fitting import aside, bounded
+from appliance.ai_actions.rules.gateway.fitting import aside, bounded
 from appliance.ai_actions.usecases.actions.looking import Look, Told, as_text
 from appliance.resources.rules import ItemFilter, MergeRequest
 from appliance.resources.usecases import (

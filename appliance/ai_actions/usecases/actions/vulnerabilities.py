@@ -3,7 +3,7 @@
 from appliance.ai_actions.errors import ActionFailedError
 from appliance.ai_actions.rules.catalogue import MAX_NAME_CHARS
 from appliance.ai_actions.rules.codes import NOT_PROCESSED_CONTENT
-from appliance.ai_actions.rules.fitting import aside, bounded, lines_between
+from appliance.ai_actions.rules.gateway.fitting import aside, bounded, lines_between
 from appliance.ai_actions.usecases.actions.looking import Look, Told
 from appliance.resources.rules import Vulnerability
 from appliance.resources.usecases import visible_vulnerability

@@ -5,17 +5,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from appliance.ai_actions.errors import ActionFailedError
-from appliance.ai_actions.rules import Answer, Request, fitting, gateway_faults, observations
+from appliance.ai_actions.rules import Answer, Request
 from appliance.ai_actions.rules.catalogue import CHAT
-from appliance.ai_actions.rules.gateway_answers import (
-    AgentEvent,
-    Cut,
-    Failed,
-    TextDelta,
-    ToolCall,
-)
-from appliance.ai_actions.rules.references import input_text
-from appliance.ai_actions.rules.slash_commands import (
+from appliance.ai_actions.rules.chat import observations
+from appliance.ai_actions.rules.chat.references import input_text
+from appliance.ai_actions.rules.chat.slash_commands import (
     SILENT,
     Asked,
     help_text,
@@ -23,6 +17,14 @@ from appliance.ai_actions.rules.slash_commands import (
     missing_code,
     offered,
     wrong_page,
+)
+from appliance.ai_actions.rules.gateway import faults, fitting
+from appliance.ai_actions.rules.gateway.answers import (
+    AgentEvent,
+    Cut,
+    Failed,
+    TextDelta,
+    ToolCall,
 )
 from appliance.ai_actions.usecases.chat.preparing import (
     NOT_INCLUDED,
@@ -181,7 +183,7 @@ class ChatRunner:
             if said.failure is None:
                 return said
             if not said.failure.is_retryable or run.retries == MAX_RETRIES:
-                raise ActionFailedError(gateway_faults.code_of_event(said.failure.message))
+                raise ActionFailedError(faults.code_of_event(said.failure.message))
             run.retries += 1
 
     async def _listen(self, run: _Run) -> _Said:
@@ -250,7 +252,7 @@ def _body(run: _Run) -> Mapping[str, Any]:
 
 def _answer(run: _Run, said: _Said) -> Answer:
     if not said.text.strip():
-        raise ActionFailedError(gateway_faults.EMPTY)
+        raise ActionFailedError(faults.EMPTY)
     text = fitting.with_note(said.text, fitting.told(said.cuts))
     if said.is_cut_off:
         text = fitting.with_note(text, CUT_OFF)

@@ -8,9 +8,10 @@ from typing import Any
 from appliance.access_tokens.usecases import standing
 from appliance.accounts.rules import User
 from appliance.ai_actions.errors import ActionFailedError
-from appliance.ai_actions.rules import Request, contexts, history
+from appliance.ai_actions.rules import Request
 from appliance.ai_actions.rules.catalogue import CHAT
-from appliance.ai_actions.rules.slash_commands import Asked, asked_command
+from appliance.ai_actions.rules.chat import contexts, history
+from appliance.ai_actions.rules.chat.slash_commands import Asked, asked_command
 from appliance.ai_actions.usecases.chat.tools import offered_tools
 from appliance.ai_actions.usecases.permitting import permitted_again
 from appliance.ai_actions.usecases.threads import told_before

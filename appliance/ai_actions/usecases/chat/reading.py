@@ -6,8 +6,9 @@ from datetime import datetime
 
 from appliance.accounts.rules import User
 from appliance.accounts.usecases import users_among
-from appliance.ai_actions.rules import Request, ResourceKind, observations
-from appliance.ai_actions.rules.references import Kind, Reference
+from appliance.ai_actions.rules import Request, ResourceKind
+from appliance.ai_actions.rules.chat import observations
+from appliance.ai_actions.rules.chat.references import Kind, Reference
 from appliance.errors import NotFoundError
 from appliance.resources.rules import ItemFilter, Project
 from appliance.resources.usecases import (

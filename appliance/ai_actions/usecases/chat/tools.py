@@ -7,11 +7,12 @@ from typing import Any
 
 from appliance.accounts.rules import Caller
 from appliance.ai_actions.errors import ActionFailedError
-from appliance.ai_actions.rules import Request, observations
+from appliance.ai_actions.rules import Request
 from appliance.ai_actions.rules.catalogue import CHAT
-from appliance.ai_actions.rules.documentation import PAGES_PATH, load_library
-from appliance.ai_actions.rules.gateway_answers import ToolCall
-from appliance.ai_actions.rules.references import Kind, input_text, parse
+from appliance.ai_actions.rules.chat import observations
+from appliance.ai_actions.rules.chat.documentation import PAGES_PATH, load_library
+from appliance.ai_actions.rules.chat.references import Kind, input_text, parse
+from appliance.ai_actions.rules.gateway.answers import ToolCall
 from appliance.ai_actions.usecases.chat.reading import READERS, Look
 from appliance.ai_actions.usecases.permitting import permitted_again
 from appliance.errors import NotFoundError

@@ -9,7 +9,7 @@ import pytest
 from appliance.ai_actions.errors import ActionFailedError
 from appliance.ai_actions.rules import ActionName, Answer
 from appliance.ai_actions.rules.catalogue import ACTIONS
-from appliance.ai_actions.rules.fitting import MAX_PARTS
+from appliance.ai_actions.rules.gateway.fitting import MAX_PARTS
 from appliance.ai_actions.usecases.actions import GATHERERS
 from appliance.ai_actions.usecases.asking_gateway import PROMPT_VERSION
 from appliance.resources.rules import JobChange, MergeRequestChange, VulnerabilityChange

@@ -9,7 +9,7 @@ import pytest
 
 from appliance.accounts.usecases import revoke_pat
 from appliance.ai_actions.errors import ActionFailedError
-from appliance.ai_actions.rules.gateway_answers import (
+from appliance.ai_actions.rules.gateway.answers import (
     AgentEvent,
     Cut,
     Failed,

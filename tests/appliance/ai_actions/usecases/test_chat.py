@@ -14,7 +14,8 @@ import pytest
 from sqlalchemy import func, select
 
 from appliance.ai_actions.errors import ActionFailedError
-from appliance.ai_actions.rules import Answer, Request, ResourceRef, observations
+from appliance.ai_actions.rules import Answer, Request, ResourceRef
+from appliance.ai_actions.rules.chat import observations
 from appliance.ai_actions.rules.html import safe_html
 from appliance.ai_actions.tables.requests import RequestRow
 from appliance.ai_actions.tables.threads import MessageRow, ThreadRow

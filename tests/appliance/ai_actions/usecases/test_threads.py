@@ -9,7 +9,7 @@ import pytest
 
 from appliance.ai_actions.errors import ThreadNotFoundError, TooManyRequestsError
 from appliance.ai_actions.rules import Answer, Placed, Request
-from appliance.ai_actions.rules.chat import MAX_THREADS, UNUSED_FOR
+from appliance.ai_actions.rules.chat.threads import MAX_THREADS, UNUSED_FOR
 from appliance.ai_actions.usecases import accept, claim, end, ended_of, threads
 from appliance.errors import NotFoundError
 from appliance.storage.engine import Db, Session

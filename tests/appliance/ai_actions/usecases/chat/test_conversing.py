@@ -7,16 +7,17 @@ import msgspec
 import pytest
 
 from appliance.ai_actions.errors import ActionFailedError
-from appliance.ai_actions.rules import Answer, observations
-from appliance.ai_actions.rules.contexts import CATEGORIES
-from appliance.ai_actions.rules.gateway_answers import (
+from appliance.ai_actions.rules import Answer
+from appliance.ai_actions.rules.chat import observations
+from appliance.ai_actions.rules.chat.contexts import CATEGORIES
+from appliance.ai_actions.rules.chat.history import MAX_TURNS
+from appliance.ai_actions.rules.gateway.answers import (
     AgentEvent,
     Cut,
     Failed,
     TextDelta,
     ToolCall,
 )
-from appliance.ai_actions.rules.history import MAX_TURNS
 from appliance.ai_actions.usecases import Running
 from appliance.ai_actions.usecases.chat.conversing import (
     CUT_OFF,

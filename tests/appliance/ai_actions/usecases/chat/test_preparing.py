@@ -7,7 +7,7 @@ import pytest
 
 from appliance.ai_actions.errors import ActionFailedError
 from appliance.ai_actions.rules import Answer, Request
-from appliance.ai_actions.rules.contexts import CATEGORIES
+from appliance.ai_actions.rules.chat.contexts import CATEGORIES
 from appliance.ai_actions.usecases.chat.preparing import Question, check_context, prepare
 from tests.appliance.ai_actions.usecases.builders import CATALOG
 from tests.appliance.ai_actions.usecases.chat.builders import Desk, the

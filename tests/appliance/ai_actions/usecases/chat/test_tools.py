@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from appliance.accounts.usecases import revoke_pat
-from appliance.ai_actions.rules import Request, observations
-from appliance.ai_actions.rules.gateway_answers import ToolCall
+from appliance.ai_actions.rules import Request
+from appliance.ai_actions.rules.chat import observations
+from appliance.ai_actions.rules.gateway.answers import ToolCall
 from appliance.ai_actions.usecases.chat.tools import TOOLS, Observation, Toolbox, offered_tools
 from appliance.audit.rules import SYSTEM
 from appliance.resources.rules import Description

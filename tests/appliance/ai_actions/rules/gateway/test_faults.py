@@ -1,7 +1,7 @@
 import pytest
 
 from appliance.ai_actions.rules.codes import CODES
-from appliance.ai_actions.rules.gateway_faults import code_of_event, code_of_status, read_refusal
+from appliance.ai_actions.rules.gateway.faults import code_of_event, code_of_status, read_refusal
 from gateway.contract.codes import STATUS
 
 

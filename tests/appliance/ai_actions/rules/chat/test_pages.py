@@ -1,6 +1,6 @@
 import pytest
 
-from appliance.ai_actions.rules.pages import MAX_URL_CHARS, preset_questions, shown_page
+from appliance.ai_actions.rules.chat.pages import MAX_URL_CHARS, preset_questions, shown_page
 
 
 @pytest.mark.parametrize(

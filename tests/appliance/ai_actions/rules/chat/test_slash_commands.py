@@ -2,7 +2,7 @@
 
 import pytest
 
-from appliance.ai_actions.rules.slash_commands import (
+from appliance.ai_actions.rules.chat.slash_commands import (
     COMMANDS,
     SILENT,
     asked_command,

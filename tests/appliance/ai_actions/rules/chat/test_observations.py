@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from appliance.ai_actions.rules.documentation import Page
-from appliance.ai_actions.rules.observations import (
+from appliance.ai_actions.rules.chat.documentation import Page
+from appliance.ai_actions.rules.chat.observations import (
     MAX_CHARS,
     of_issue,
     of_job,

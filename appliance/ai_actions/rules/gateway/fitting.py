@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from appliance.ai_actions.rules.gateway_answers import Cut
+from appliance.ai_actions.rules.gateway.answers import Cut
 
 # Of one input; a model of a million tokens would take more, and wait for it too long.
 MAX_INPUT_CHARS = 400_000

@@ -1,6 +1,6 @@
 """What a conversation is called."""
 
-from appliance.ai_actions.rules.chat import MAX_TITLE_CHARS, title_of
+from appliance.ai_actions.rules.chat.threads import MAX_TITLE_CHARS, title_of
 
 
 def test_a_title_is_the_first_line() -> None:

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.ai_actions.rules import wire
-from appliance.ai_actions.rules.gateway_answers import Cut, Failed, TextDelta, ToolCall
-from appliance.ai_actions.rules.wire import (
+from appliance.ai_actions.rules.gateway import wire
+from appliance.ai_actions.rules.gateway.answers import Cut, Failed, TextDelta, ToolCall
+from appliance.ai_actions.rules.gateway.wire import (
     Lines,
     UnreadableLineError,
     read_cuts,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.ai_actions.rules.references import Kind, Reference, input_text, parse
+from appliance.ai_actions.rules.chat.references import Kind, Reference, input_text, parse
 
 URL = "https://ai.example.org/gitlab"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from appliance.ai_actions.rules.gateway_answers import (
+from appliance.ai_actions.rules.gateway.answers import (
     AgentEvent,
     Cut,
     Failed,

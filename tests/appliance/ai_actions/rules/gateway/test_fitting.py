@@ -1,7 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.ai_actions.rules.fitting import (
+from appliance.ai_actions.rules.gateway.answers import Cut
+from appliance.ai_actions.rules.gateway.fitting import (
     MAX_ASIDE_CHARS,
     MAX_INPUT_CHARS,
     MAX_PARTS,
@@ -17,7 +18,6 @@ from appliance.ai_actions.rules.fitting import (
     told_of_parts,
     with_note,
 )
-from appliance.ai_actions.rules.gateway_answers import Cut
 
 
 @given(st.lists(st.text(max_size=60), max_size=40), st.integers(5, 100))

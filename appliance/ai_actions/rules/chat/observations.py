@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from appliance.ai_actions.rules.documentation import Page
+from appliance.ai_actions.rules.chat.documentation import Page
 from appliance.resources.rules import Diff, Issue, Job, MergeRequest, Note, Project
 
 # Ten of them are as much as most models take; the gateway cuts further where one takes less.

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.ai_actions.rules.history import (
+from appliance.ai_actions.rules.chat.history import (
     LEAST_TOKENS,
     MAX_TURNS,
     Turn,

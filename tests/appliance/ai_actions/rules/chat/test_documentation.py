@@ -2,7 +2,7 @@
 
 import pytest
 
-from appliance.ai_actions.rules.documentation import (
+from appliance.ai_actions.rules.chat.documentation import (
     MAX_FOUND,
     Page,
     load_library,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from appliance.ai_actions.rules.contexts import (
+from appliance.ai_actions.rules.chat.contexts import (
     CATEGORIES,
     MAX_CODE_CHARS,
     MAX_ITEM_CHARS,

@@ -1,0 +1,1 @@
+"""What the gateway is asked and says, and what its failures are called here."""
