@@ -17,26 +17,26 @@ from gateway.contract.catalog import load_catalog
 from gateway.contract.feed import Report
 from gateway.contract.recorder import EgressRecorder
 from gateway.edge import surfaces
-from gateway.edge.admission import Admission
+from gateway.edge.admitting.admission import Admission
+from gateway.edge.admitting.callers import Callers
+from gateway.edge.admitting.choosing import Chooser
+from gateway.edge.admitting.gate import Gate
 from gateway.edge.agent import AgentSurface
 from gateway.edge.background import repeat
-from gateway.edge.callers import Callers
+from gateway.edge.calls.relay import Relay
+from gateway.edge.calls.running import Running
 from gateway.edge.challenge import challenge, prover
 from gateway.edge.chat import ChatSurface
-from gateway.edge.choosing import Chooser
 from gateway.edge.code import CodeSurface
 from gateway.edge.definitions import DefinitionsSurface
 from gateway.edge.details import detail
 from gateway.edge.followers import Followers
-from gateway.edge.gate import Gate
 from gateway.edge.health import health, healthz, ready
 from gateway.edge.metrics import Metrics
 from gateway.edge.model_check import ModelCheckSurface
 from gateway.edge.openai import OpenAISurface
 from gateway.edge.prompting.calls import Prompting
 from gateway.edge.prompts import PromptsSurface
-from gateway.edge.relay import Relay
-from gateway.edge.running import Running
 from gateway.edge.surfaces import Surfaces
 from gateway.issuer.feed.client import FeedClient
 from gateway.issuer.feed.feed import Feed

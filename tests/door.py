@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from gateway.contract.claims import Claims
-from gateway.edge.admission import Admission
+from gateway.edge.admitting.admission import Admission
 from gateway.edge.exchange import Exchange
 from gateway.issuer.feed.revocations import Revocations
 from gateway.issuer.identity import make_identity

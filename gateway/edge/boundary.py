@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from gateway.edge.calls.relay import is_worth_retrying
 from gateway.edge.exchange import Exchange, Header
 from gateway.edge.metrics import Metrics
-from gateway.edge.relay import is_worth_retrying
 from gateway.errors import GatewayError, InvalidTokenError
 
 _RETRY_AFTER: Header = (b"retry-after", b"5")

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import msgspec
 from litestar.types import Receive, Scope, Send
 
+from gateway.edge.admitting.gate import Gate
 from gateway.edge.boundary import Boundary
 from gateway.edge.exchange import Exchange
-from gateway.edge.gate import Gate
 from gateway.edge.metrics import Metrics
 from gateway.errors import (
     GatewayError,

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from gateway.edge.gate import Gate
-from gateway.edge.running import Running
+from gateway.edge.admitting.gate import Gate
+from gateway.edge.calls.running import Running
 from gateway.issuer.feed.feed import News
 from gateway.issuer.feed.revocations import Revocations
 from gateway.issuer.tokens.key_sets import KeySet

@@ -12,10 +12,10 @@ from gateway.contract.probing import (
     ModelCheck,
     ModelChecked,
 )
+from gateway.edge.admitting.gate import Gate
 from gateway.edge.boundary import Boundary
 from gateway.edge.code import error_body
 from gateway.edge.exchange import Exchange
-from gateway.edge.gate import Gate
 from gateway.edge.metrics import Metrics
 from gateway.errors import InvalidRequestError, MethodNotAllowedError, UnsupportedMediaTypeError
 from gateway.policy.routes import ROUTES

@@ -9,13 +9,13 @@ from litestar.types import Receive, Scope, Send
 
 from gateway.contract import headers
 from gateway.contract.claims import Claims
+from gateway.edge.admitting.choosing import NOT_NAMED, Chooser
+from gateway.edge.admitting.gate import Gate
 from gateway.edge.boundary import Boundary
-from gateway.edge.choosing import NOT_NAMED, Chooser
+from gateway.edge.calls.passing import Passing
+from gateway.edge.calls.relay import Call, Relay
 from gateway.edge.exchange import Exchange
-from gateway.edge.gate import Gate
 from gateway.edge.metrics import Metrics
-from gateway.edge.passing import Passing
-from gateway.edge.relay import Call, Relay
 from gateway.errors import (
     GatewayError,
     InvalidRequestError,

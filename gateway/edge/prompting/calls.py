@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from gateway.contract import headers
 from gateway.contract.catalog import Catalog
 from gateway.contract.claims import Claims
+from gateway.edge.admitting.gate import Gate
+from gateway.edge.calls.relay import Call, Relay
 from gateway.edge.exchange import Exchange
-from gateway.edge.gate import Gate
 from gateway.edge.prompting.questions import Asked, Render
 from gateway.edge.prompting.telling import Shape, Telling
-from gateway.edge.relay import Call, Relay
 from gateway.errors import MethodNotAllowedError
 from gateway.issuer.tokens.profiles import Kind
 from gateway.policy.permits import required_unit_primitive

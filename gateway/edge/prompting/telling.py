@@ -5,10 +5,10 @@ from collections.abc import Awaitable
 from http import HTTPStatus
 from typing import Protocol
 
-from gateway.edge.account import Account
+from gateway.edge.calls.account import Account
+from gateway.edge.calls.passing import STREAM_HEADERS, is_event_stream
+from gateway.edge.calls.relay import Line
 from gateway.edge.exchange import Exchange, Header
-from gateway.edge.passing import STREAM_HEADERS, is_event_stream
-from gateway.edge.relay import Line
 from gateway.errors import (
     ModelFaultError,
     ModelUnavailableError,

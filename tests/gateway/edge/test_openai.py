@@ -325,7 +325,7 @@ async def test_a_defect_is_answered_without_its_trace(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("gateway.edge.gate.permit_feature", broken)
+    monkeypatch.setattr("gateway.edge.admitting.gate.permit_feature", broken)
     answer: httpx.Response = await gateway.chat()
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
     assert "secret" not in answer.text

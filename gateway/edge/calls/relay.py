@@ -14,10 +14,10 @@ from gateway.contract.claims import Claims
 from gateway.contract.codes import Code
 from gateway.contract.events import EVENT_CATEGORY, EVENT_NAME, UsageEvent
 from gateway.contract.ulids import make_ulid
-from gateway.edge.account import Account
+from gateway.edge.calls.account import Account
+from gateway.edge.calls.running import Running
 from gateway.edge.exchange import Exchange
 from gateway.edge.metrics import Metrics, Settled
-from gateway.edge.running import Running
 from gateway.errors import (
     GatewayError,
     ModelUnavailableError,

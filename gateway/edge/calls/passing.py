@@ -3,9 +3,9 @@
 import time
 from collections.abc import Awaitable
 
-from gateway.edge.account import Account
+from gateway.edge.calls.account import Account
+from gateway.edge.calls.relay import Line
 from gateway.edge.exchange import Exchange, Header
-from gateway.edge.relay import Line
 from gateway.upstream.connection import Connection
 from gateway.upstream.usage import ENDS, Usage, UsageTap, usage_of
 

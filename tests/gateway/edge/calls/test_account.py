@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from gateway.edge.account import Account
+from gateway.edge.calls.account import Account
 from gateway.issuer.spool.spool import Spool
 from gateway.upstream.usage import Usage
 from tests.builders import a_usage_event

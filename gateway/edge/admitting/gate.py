@@ -7,9 +7,9 @@ from gateway.contract.claims import Claims
 from gateway.contract.events import Decision
 from gateway.contract.feed import SwitchedOff
 from gateway.contract.peers import is_let_in
-from gateway.edge.admission import Admission
-from gateway.edge.callers import Callers
-from gateway.edge.choosing import Chooser
+from gateway.edge.admitting.admission import Admission
+from gateway.edge.admitting.callers import Callers
+from gateway.edge.admitting.choosing import Chooser
 from gateway.edge.exchange import Exchange
 from gateway.errors import (
     AddressNotAllowedError,

@@ -9,7 +9,7 @@ from gateway.contract.catalog import load_catalog
 from gateway.contract.claims import Claims
 from gateway.contract.feed import SELECTIONS, SwitchedOff
 from gateway.contract.selection import SWITCHING_FLAG, Choice, Feature, Group
-from gateway.edge.choosing import Chooser
+from gateway.edge.admitting.choosing import Chooser
 from gateway.errors import InvalidRequestError, ModelNotFoundError
 from gateway.issuer.feed.groups import Groups
 from gateway.policy.selections import Selections

@@ -11,7 +11,7 @@ import pytest
 from gateway.contract import feed
 from gateway.contract.claims import Claims
 from gateway.contract.feed import MinimumGeneration, RevokedCredential
-from gateway.edge.running import Running
+from gateway.edge.calls.running import Running
 from gateway.errors import TokenSupersededError
 from gateway.issuer.feed.revocations import Revocations
 from tests.builders import a_token, some_claims

@@ -8,7 +8,7 @@ import pytest
 from gateway.contract.claims import Claims
 from gateway.contract.feed import ALLOWED_NETWORKS
 from gateway.contract.peers import UNKNOWN
-from gateway.edge.callers import Callers
+from gateway.edge.admitting.callers import Callers
 from gateway.edge.exchange import Exchange
 from gateway.settings import Settings
 from tests.builders import a_feed_model, a_token, some_claims

@@ -1,0 +1,1 @@
+"""One call of a model: carried, counted, and ended when it must be."""
