@@ -18,7 +18,8 @@ from tests.system.organisation import Admin, Organisation, Person
 KILLS = 50
 USERS = 4
 ENDED = {"done", "failed", "cancelled"}
-ALL_END_WITHIN_S = 240.0
+# Not how fast it is: how long a machine with much else to do may take.
+ALL_END_WITHIN_S = 900.0
 # The answer has some thousand parts, 1 ms apart: about as long as the instance lives here. That of
 # a summary comes at once.
 QUESTION = "Tell me something long, pace 1 ms"
@@ -79,7 +80,7 @@ class Load:
     async def _ask_on(self, http: httpx.AsyncClient, person: Person) -> None:
         chance = random.Random(person.id)
         while not self.is_over:
-            await asyncio.sleep(chance.uniform(0.1, 0.6))
+            await asyncio.sleep(chance.uniform(0.3, 1.2))
             is_chat = chance.random() < 0.5
             said = {"content": QUESTION} if is_chat else {"issue": self.issue}
             try:
@@ -166,6 +167,7 @@ async def test_each_request_ends_once_however_often_the_instance_is_killed(
     load.is_over = True
     await asking
     ended = await all_ended(organisation, load)
+    print(f"{KILLS} kills, {len(load.taken)} taken on: {dict(ended)}")
     assert len(load.taken) > KILLS
     # Those that were under way at five kills are given up, with a code.
     assert ended["done"] > ended["failed"]
