@@ -115,7 +115,7 @@ class ConversationsQuery:
         info: Info,
         *,
         conversation_type: AiConversationsThreadsConversationType | None = strawberry.UNSET,
-        id: AiConversationThreadID | None = strawberry.UNSET,  # noqa: A002  # the real name
+        id: AiConversationThreadID | None = strawberry.UNSET,  # noqa: A002  # GitLab's name
         first: int | None = strawberry.UNSET,
         after: str | None = strawberry.UNSET,
         last: int | None = strawberry.UNSET,

@@ -60,6 +60,14 @@ class _Job:
     request: Request
     task: asyncio.Task[None]
     is_cancelled: bool = False
+    # From here on it is no longer interrupted: what is written must be told as well.
+    is_ending: bool = False
+
+    def stop(self, *, is_cancelled: bool = False) -> None:
+        """Interrupts the run, as its user's wish or not; nothing if it has its answer already."""
+        if not self.is_ending:
+            self.is_cancelled = is_cancelled
+            self.task.cancel()
 
 
 class Workers:
@@ -112,8 +120,7 @@ class Workers:
         """Ends a request that was marked as cancelled; who runs it elsewhere hears at a renewal."""
         job = self._jobs.get(uid)
         if job is not None:
-            job.is_cancelled = True
-            job.task.cancel()
+            job.stop(is_cancelled=True)
         self._news.set()
 
     async def _work_on(self) -> None:
@@ -124,6 +131,8 @@ class Workers:
                     pass
             except DatabaseUnavailableError as error:
                 log.warning("ai_requests_not_claimed", reason=error.code)
+            except Exception:  # the boundary of a background task: others must still be run
+                log.exception("ai_requests_not_claimed")
             with suppress(TimeoutError):
                 async with asyncio.timeout(0 if self._is_over else LOOK_EVERY_S):
                     await self._news.wait()
@@ -165,13 +174,14 @@ class Workers:
         self._news.set()
 
     async def _do(self, request: Request) -> None:
+        job = self._jobs[request.uid]
         try:
             answer = await self._answer(request)
         except asyncio.CancelledError:
-            job = self._jobs.get(request.uid)
-            if job is None or not job.is_cancelled:
+            if not job.is_cancelled:
                 return
             answer = CANCELLED
+        job.is_ending = True
         try:
             await self._end(request, answer)
         except Exception:  # the boundary of a background task: its lease ends, and it is begun anew
@@ -208,7 +218,7 @@ class Workers:
             now = self._clock()
             ended = end(session, request, answer, worker=self.name, now=now)
             if ended is not None and request.thread_id is not None and not answer.is_silent:
-                note_answer(session, request, answer, answer_uid(request), now=now)
+                note_answer(session, request, answer, uid=answer_uid(request), now=now)
             return ended
 
         for _ in range(TRIES_TO_END):
@@ -227,37 +237,35 @@ class Workers:
     async def _renew_on(self) -> None:
         while True:
             await asyncio.sleep(RENEW_EVERY_S)
-            attempts = self._attempts()
-            if not attempts:
-                continue
             try:
-                held = await self._db.write(
-                    lambda session, attempts=attempts: renew(  # type: ignore[misc]  # bound now
-                        session, self.name, attempts, now=self._clock()
-                    )
-                )
+                await self._renew()
             except DatabaseUnavailableError as error:
                 log.warning("ai_requests_not_renewed", reason=error.code)
-                continue
-            ours = {each.uid: each.is_cancelled for each in held}
-            for uid in attempts:
-                self._look_after(uid, is_ours=uid in ours, is_cancelled=ours.get(uid, False))
+            except Exception:  # the boundary of a background task: the next time may do
+                log.exception("ai_requests_not_renewed")
 
-    def _look_after(self, uid: str, *, is_ours: bool, is_cancelled: bool) -> None:
-        job = self._jobs.get(uid)
-        if job is not None and (is_cancelled or not is_ours):
-            job.is_cancelled = is_cancelled
-            job.task.cancel()
+    async def _renew(self) -> None:
+        attempts = self._attempts()
+        if not attempts:
+            return
+        held = await self._db.write(
+            lambda session: renew(session, self.name, attempts, now=self._clock())
+        )
+        ours = {each.uid: each.is_cancelled for each in held}
+        for uid in attempts:
+            job, is_cancelled = self._jobs.get(uid), ours.get(uid, False)
+            if job is not None and (is_cancelled or uid not in ours):
+                job.stop(is_cancelled=is_cancelled)
 
     def _attempts(self) -> dict[str, int]:
         return {uid: job.request.attempt for uid, job in self._jobs.items()}
 
     async def _leave(self) -> None:
         attempts = self._attempts()
-        tasks = [job.task for job in self._jobs.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        jobs = list(self._jobs.values())
+        for job in jobs:
+            job.stop()
+        await asyncio.gather(*(job.task for job in jobs), return_exceptions=True)
         if attempts:
             with suppress(DatabaseUnavailableError):
                 await self._db.write(lambda session: give_back(session, self.name, attempts))

@@ -292,8 +292,8 @@ def end(
         "inputs": {},
         "ended_at": ending.ended_at,
     }
-    done = session.execute(update(RequestRow).where(held).values(**values))
-    return bool(done.rowcount)  # type: ignore[attr-defined]  # a cursor's result has it
+    ended = update(RequestRow).where(held).values(**values).returning(col(RequestRow.id))
+    return session.execute(ended).first() is not None
 
 
 def ask_to_end(session: Session, user_id: int, uid: str) -> bool:
@@ -306,8 +306,9 @@ def ask_to_end(session: Session, user_id: int, uid: str) -> bool:
             col(RequestRow.state).not_in(ENDED),
         )
         .values(is_cancelled=True)
+        .returning(col(RequestRow.id))
     )
-    return bool(marked.rowcount)  # type: ignore[attr-defined]  # a cursor's result has it
+    return marked.first() is not None
 
 
 def forget_ended(session: Session, *, before: datetime) -> None:

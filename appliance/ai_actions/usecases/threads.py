@@ -84,8 +84,8 @@ def note_question(session: Session, request: Request, *, now: datetime) -> Messa
     return said
 
 
-def note_answer(  # noqa: PLR0917  # whose answer it is, and its name
-    session: Session, request: Request, answer: Answer, uid: str, *, now: datetime
+def note_answer(
+    session: Session, request: Request, answer: Answer, *, uid: str, now: datetime
 ) -> Message | None:
     """Keeps the answer beside its question, once; None when that was wiped, or needs none."""
     if answer.is_silent or request.thread_id is None:

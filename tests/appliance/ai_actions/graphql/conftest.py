@@ -122,7 +122,7 @@ class Hall:
             assert ended is not None
             message = final_message(ended, content_html=None)
             if request.thread_id is not None:
-                note_answer(session, request, said, message.uid, now=NOW)
+                note_answer(session, request, said, uid=message.uid, now=NOW)
             return message
 
         return self.db.write_blocking(work)

@@ -1,6 +1,7 @@
 """Workers: how many run at once, and that each request is answered once whatever happens."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -9,7 +10,7 @@ from typing import Any, get_args
 import pytest
 
 from appliance.ai_actions.errors import ActionFailedError
-from appliance.ai_actions.jobs import Pace, Workers
+from appliance.ai_actions.jobs import Pace, Workers, workers
 from appliance.ai_actions.rules import ActionName, Address, Answer, Message, Request
 from appliance.ai_actions.usecases import (
     Deliveries,
@@ -253,3 +254,41 @@ async def test_who_lost_a_request_says_nothing_of_it(
             bench.deliveries.stop()
     assert not db.read_blocking(lambda s: ended_of(s, asked.user_id, [asked.uid]))
     assert await subscription.take() is None
+
+
+async def test_an_answer_that_is_being_written_is_told_whoever_wants_it_no_more(
+    opened: Open, accepted: Accept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, begun, go = accepted(client_subscription_id="tab"), threading.Event(), threading.Event()
+
+    def slow_html(text: str) -> str:
+        begun.set()
+        assert go.wait(20)
+        return text
+
+    monkeypatch.setattr(workers, "safe_html", slow_html)
+    address = Address(user_id=asked.user_id, client_subscription_id="tab")
+    async with opened(says_done) as bench:
+        with bench.deliveries.subscribe(address) as subscription:
+            assert await asyncio.to_thread(begun.wait, 20)
+            await bench.workers.cancel(asked.uid)
+            go.set()
+            _, whole = await everything(subscription, 2)
+    assert whole.content == "done"
+
+
+async def test_a_fault_while_claiming_does_not_end_the_work(
+    opened: Open, accepted: Accept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, failed = accepted(), asyncio.Event()
+
+    def fail_once(*_: Any, **__: Any) -> Request | None:
+        monkeypatch.undo()
+        loop.call_soon_threadsafe(failed.set)
+        raise RuntimeError
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(workers, "claim", fail_once)
+    async with opened(says_done) as bench:
+        await failed.wait()
+        assert (await bench.ended(asked)).content == "done"

@@ -40,7 +40,7 @@ def asked(db: Db, users: tuple[int, ...]) -> Ask:
 def answer(db: Db, request: Request, text: str = "Because.", **said: Any) -> None:
     db.write_blocking(
         lambda s: threads.note_answer(
-            s, request, Answer(content=text, **said), f"a-{request.uid}", now=NOW
+            s, request, Answer(content=text, **said), uid=f"a-{request.uid}", now=NOW
         )
     )
 
@@ -178,7 +178,7 @@ def ended(db: Db, request: Request) -> None:
         claimed = claim(session, "w", most_of_a_user=9, now=NOW, uid=request.uid)
         assert claimed is not None
         assert end(session, claimed, answered, worker="w", now=NOW) is not None
-        threads.note_answer(session, claimed, answered, f"a-{request.uid}", now=NOW)
+        threads.note_answer(session, claimed, answered, uid=f"a-{request.uid}", now=NOW)
 
     db.write_blocking(work)
 

@@ -88,7 +88,7 @@ class Desk:
 
     def keep(self, request: Request, answer: Answer) -> None:
         uid = f"answer-{request.uid}"
-        self.lab.write(lambda session: note_answer(session, request, answer, uid, now=NOW))
+        self.lab.write(lambda session: note_answer(session, request, answer, uid=uid, now=NOW))
 
     def contents(self) -> Mapping[str, Sequence[Any]]:
         """All that the database holds, but for questions and answers."""
