@@ -56,6 +56,8 @@ class Echoes:
                 await self.look()
             except DatabaseUnavailableError as error:
                 log.warning("ai_echoes_failed", reason=error.code)
+            except Exception:  # the boundary of a background task: the next look may do
+                log.exception("ai_echoes_failed")
             try:
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await over.wait()

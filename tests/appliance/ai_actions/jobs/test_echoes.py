@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from appliance.ai_actions.jobs import Echoes
+from appliance.ai_actions.jobs import echoes as module
 from appliance.ai_actions.rules import Address, Answer, Request
 from appliance.ai_actions.usecases import Deliveries, claim, end
 from appliance.storage.engine import Db
@@ -86,3 +87,21 @@ async def test_what_ended_long_before_the_look_is_not_told(
         await echoes.look()
         deliveries.stop()
         assert await subscription.take() is None
+
+
+async def test_a_fault_in_one_look_does_not_end_the_looking(
+    db: Db, deliveries: Deliveries, accepted: Accept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if db.engine.dialect.name == "sqlite":
+        pytest.skip("one process has nobody to look for")
+    asked, echoes = accepted(), Echoes(db, deliveries, worker="mine", clock=SetClock())
+
+    def fail_once(*_: object, **__: object) -> None:
+        monkeypatch.undo()
+        raise RuntimeError
+
+    monkeypatch.setattr(module, "ended_elsewhere", fail_once)
+    with deliveries.subscribe(Address(user_id=asked.user_id)) as subscription:
+        async with echoes.run():
+            end_as(db, "theirs")
+            assert await subscription.take() is not None
