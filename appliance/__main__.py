@@ -20,10 +20,11 @@ from appliance import first_contents
 from appliance.accounts.rules import Scope
 from appliance.app import MAX_BODY_BYTES, create_app, utc_now
 from appliance.certificates import served_certificate
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, InvalidFieldsError
 from appliance.local import audit as local_audit
 from appliance.local import clock as local_clock
 from appliance.local import licences as local_licences
+from appliance.local import maintenance, master_key
 from appliance.local import users as local_users
 from appliance.serving import Server, allow_many_connections
 from appliance.settings import Settings, SettingsError
@@ -73,11 +74,26 @@ def _parser() -> argparse.ArgumentParser:
     _add_licence_commands(commands)
     _add_clock_commands(commands)
 
-    audit = commands.add_parser("audit", help="the log of who did what, in the database itself")
-    looks = audit.add_subparsers(required=True, metavar="ACTION")
-    verify = looks.add_parser("verify", help="look the whole log through; exit 1 if it was changed")
-    verify.set_defaults(command=_verify_audit)
+    _add_audit_commands(commands)
+    maintenance.add_to(commands)
     return parser
+
+
+def _add_audit_commands(commands: Any) -> None:
+    keys = commands.add_parser("keys", help="the master key of this machine's own database")
+    tries = keys.add_subparsers(required=True, metavar="ACTION")
+    check = tries.add_parser("check", help="whether it opens what is sealed")
+    check.set_defaults(command=lambda settings, _: _print_json(master_key.check(settings)))
+
+    audit = commands.add_parser("audit", help="the log of who did what, in the database itself")
+    actions = audit.add_subparsers(required=True, metavar="ACTION")
+
+    verify = actions.add_parser("verify", help="look it through; exit 1 if it was changed")
+    verify.set_defaults(command=_verify_audit)
+
+    record = actions.add_parser("record", help="add what was done; facts in JSON on standard input")
+    record.add_argument("event", choices=local_audit.EVENTS, metavar="EVENT")
+    record.set_defaults(command=_record_audit)
 
 
 def _add_user_commands(commands: Any) -> None:
@@ -290,6 +306,17 @@ def _verify_audit(settings: Settings, _: argparse.Namespace) -> int:
     verdict = local_audit.verify(settings)
     _print_json(verdict.summary())
     return 0 if verdict.is_intact else BROKEN_EXIT
+
+
+def _record_audit(settings: Settings, arguments: argparse.Namespace) -> None:
+    try:
+        facts = json.loads(sys.stdin.read() or "{}")
+    except ValueError:
+        facts = None
+    if not isinstance(facts, dict):
+        raise InvalidFieldsError({"facts": "must be a JSON object"})
+    local_audit.record(settings, arguments.event, facts)
+    _print_json({"recorded": arguments.event})
 
 
 def _print_json(value: object) -> None:

@@ -114,6 +114,7 @@ from gateway.contract.addresses import Network
 from gateway.contract.catalog import load_catalog
 from gateway.contract.egress import EgressPolicy
 from gateway.contract.headers import SPOKEN_VERSION
+from gateway.contract.ledger import Ledger
 
 MAX_BODY_BYTES = 1024 * 1024
 # What is read of the application itself.
@@ -218,6 +219,7 @@ def _everything(
         **FROM_ABOVE,
         "clock": clock,
         "registry": registry,
+        "egress": egress,
         "recorder": egress.recorder,
         "streams": Streams(instance.db, clock=clock),
         "deliveries": Deliveries(),
@@ -236,7 +238,7 @@ def _everything(
 
 def _egress(settings: Settings, registry: CollectorRegistry) -> Egress:
     names = (settings.instance_host, *database_hosts(database_url(settings.database)))
-    return Egress(registry, names=names)
+    return Egress(registry, names=names, ledger=Ledger(settings.home / "egress", "instance"))
 
 
 def _outbound(settings: Settings, egress: Egress) -> Outbound:

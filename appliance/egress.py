@@ -6,6 +6,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter
 
 from gateway.contract.egress import EgressRefusedError, Reason
+from gateway.contract.ledger import Ledger
 from gateway.contract.recorder import EgressRecorder
 
 Resolve = Callable[[str, int], list[str]]
@@ -16,10 +17,14 @@ _log = structlog.get_logger()
 class Egress:
     """One count for all ways out; `recorder` is to be a hook of the process that serves.
 
-    `names` are hosts that may be resolved besides those of `resolving`.
+    `names` are hosts that may be resolved besides those of `resolving`. Each attempt is a line of
+    the `ledger`.
     """
 
-    def __init__(self, registry: CollectorRegistry, *, names: Iterable[str]) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, *, names: Iterable[str], ledger: Ledger | None = None
+    ) -> None:
+        self._counts = dict.fromkeys(Reason, 0)
         self._refused = Counter(
             "casemate_instance_egress_refused",
             "Connections the instance refused to open",
@@ -28,10 +33,16 @@ class Egress:
         )
         for reason in Reason:
             self._refused.labels(reason)
-        self.recorder = EgressRecorder(self._note, names=names)
+        self.recorder = EgressRecorder(self._note, names=names, ledger=ledger)
+
+    @property
+    def counts(self) -> dict[Reason, int]:
+        """How many connections were not opened since the start, by the reason."""
+        return dict(self._counts)
 
     def count(self, reason: Reason) -> None:
         """Counts one connection that was not opened."""
+        self._counts[reason] += 1
         self._refused.labels(reason).inc()
 
     def resolving(self, resolve: Resolve) -> Resolve:

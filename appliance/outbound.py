@@ -23,6 +23,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from appliance.errors import ApplianceError
 from gateway.contract.egress import EgressPolicy, EgressRefusedError, Reason, folded_host
+from gateway.contract.ledger import Attempt, What
 
 # Below the 5 s after which uvicorn drops an idle connection.
 KEEP_ALIVE_S = 4.0
@@ -52,6 +53,9 @@ class Recorder(Protocol):
 
     def looking_up(self, host: str) -> AbstractContextManager[None]:
         """This name is, in the block."""
+
+    def keep(self, attempt: Attempt) -> None:
+        """This was refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +213,8 @@ class Outbound:
         try:
             self._policy.check_address(str(address[0]))
         except EgressRefusedError as error:
-            self.note(error)
+            host, port = address[:2]
+            self.note(error, Attempt(what=What.CONNECT, host=str(host), port=port))
             raise
         opened = socket.socket(family, kind, protocol)
         if self._recorder is not None:
@@ -233,16 +238,18 @@ class Outbound:
                     answers = await look_up()
             policy.pin(host, [answer["host"] for answer in answers])
         except EgressRefusedError as error:
-            self.note(error)
+            self.note(error, Attempt(what=What.LOOK_UP, host=host))
             raise
         except TimeoutError as cause:
             sentence = f"The name {host} was not resolved in time."
             raise OSError(sentence) from cause
         return answers
 
-    def note(self, error: EgressRefusedError) -> None:
-        """Counts and logs a refused attempt."""
+    def note(self, error: EgressRefusedError, attempt: Attempt) -> None:
+        """Counts, logs and keeps a refused attempt."""
         self._on_refused(error.reason)
+        if self._recorder is not None:
+            self._recorder.keep(attempt)
         log.error("egress_refused", reason=error.reason, sentence=error.sentence)
 
 

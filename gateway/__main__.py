@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from gateway.app import create_app
 from gateway.contract.egress import EgressRefusedError
+from gateway.contract.ledger import Ledger
 from gateway.contract.recorder import EgressRecorder
 from gateway.contract.served_certificate import LOOK_EVERY_S, ServedCertificate
 from gateway.edge.certificate import served_certificate
@@ -88,7 +89,8 @@ def _record_egress(settings: Settings, metrics: Metrics) -> EgressRecorder:
         metrics.refuse_egress(error.reason)
         structlog.get_logger().error("egress_refused", reason=error.reason, sentence=error.sentence)
 
-    recorder = EgressRecorder(refused, names=(settings.gateway_host,))
+    ledger = Ledger(settings.home / "egress", "gateway")
+    recorder = EgressRecorder(refused, names=(settings.gateway_host,), ledger=ledger)
     sys.addaudithook(recorder)
     return recorder
 

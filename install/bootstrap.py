@@ -9,19 +9,31 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from install import environments, locking, preflight, stopping
+from install import environments, keepers, locking, preflight
 from install.config import Config, load, resolve
 from install.environments import Environment
-from install.errors import INTERRUPTED, UNFIT, InstallError, InterruptError, NotInstalledError
+from install.errors import (
+    INTERRUPTED,
+    UNFIT,
+    FromBundleError,
+    InstallError,
+    InterruptError,
+    NotInstalledError,
+)
+from install.homes import home_of
 from install.options import Handover, parse_up
-from install.places import Places, home_of, make_folders
+from install.places import Places, make_folders
 from install.progress import CONTAINER_STEPS, STEPS, Display, complain, size
+from install.slots import slot
 from install.tls import checking
+from install.units import machine
 
 CLONE = Path(__file__).resolve().parent.parent
 USAGE = """usage: python3 -m install COMMAND …
 
   up     set up what is missing, start the services, ask a first question (up --help)
+  bundle make or look into a bundle, the signed file that a box without a network takes
+         (bundle --help)
   test   set up what the tests need, then run all checks and tests
 
 Every other command is handed to the installed program: down, status, logs, ask, models, licence,
@@ -54,6 +66,10 @@ def _run(arguments: list[str]) -> int:  # noqa: RET503  # hand_over does not com
         from install.testing import run_tests
 
         return run_tests(CLONE, arguments[1:])
+    if arguments[0] == "bundle":
+        from install.bundle import program
+
+        return program.main(arguments[1:], carried=None)
     if arguments[0] == "up":
         up(arguments[1:])
     hand_over(find_places(), arguments)
@@ -74,6 +90,8 @@ def up(arguments: list[str]) -> NoReturn:
     began = time.time()
     options = parse_up(arguments)
     places = find_places()
+    if slot.current(places) is not None:
+        raise FromBundleError(places.slot)
     steps = CONTAINER_STEPS if options.compose else STEPS
     display = Display.on(sys.stderr if options.json else sys.stdout, steps=steps)
     with display.step(steps[0]) as step:
@@ -83,7 +101,7 @@ def up(arguments: list[str]) -> NoReturn:
     lock = locking.take(places)
     with display.step(steps[1]) as step:
         environment = services_environment(places)
-        if not environment.follows_lock() and stopping.stop_everything(places):
+        if not environment.follows_lock() and keepers.stop(places, stays_down=False):
             display.note("The services stop while their environment is exchanged.")
         made = environments.make(environment, step)
         step.detail = "the product itself"
@@ -105,10 +123,11 @@ def check_machine(places: Places, config: Config) -> str:
     """
     preflight.check_kind(places, config)
     if config.containers:
-        from install.containers import machine
+        from install.containers import machine as engines
 
-        return machine.check(places, config, os.environ)
+        return engines.check(places, config, os.environ)
     device = preflight.find_device(config.device)
+    machine.check(places, config)
     facts = preflight.check(places, config, device=device)
     kind = "NVIDIA GPU" if device == "cuda" else "CPU"
     return f"{os.cpu_count()} cores, {kind}, {size(facts.free_bytes)} of disk free"

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from install import bootstrap, config, locking, stopping
+from install import bootstrap, config, keepers, locking, stopping
 from install.config import Config
 from install.errors import (
     INTERRUPTED,
@@ -112,17 +112,22 @@ def _pause(seconds: float) -> None:
 
 
 @app.command()
-def down(*, as_json: AsJson = False) -> None:
+def down(
+    *,
+    as_json: AsJson = False,
+    handover: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
     """Stop all services, within ten seconds."""
     places, settings = _here()
     began = time.monotonic()
-    with locking.held(places):
+    with locking.held(places, handover):
         if settings.containers:
             from install.containers import operating
 
             kind, count = "containers", operating.stop(places, settings)
         else:
-            kind, count = "processes", stopping.stop_everything(places)
+            # Whoever holds the lock starts what it has stopped, and so does a boot in between.
+            kind, count = "processes", keepers.stop(places, stays_down=handover is None)
     seconds = round(time.monotonic() - began, 1)
     if as_json:
         _print_json({"home": str(places.home), kind: count, "seconds": seconds})
@@ -135,6 +140,7 @@ def status(*, as_json: AsJson = False) -> None:
     """What runs; exit code 0 when all is ready, 1 when something is not, 3 when stopped."""
     from install import contents, demo_licence, summary
     from install import status as looking
+    from install.egress import looking as ledgers
 
     places, settings = _here()
     if settings.containers:
@@ -146,6 +152,7 @@ def status(*, as_json: AsJson = False) -> None:
     if found.state != "stopped":
         is_demo = demo_licence.is_shown(settings.instance_url, contents.token_file(places))
         found = replace(found, is_demo_licence=is_demo)
+    found = replace(found, egress_refused=ledgers.look(places, settings).refused)
     if as_json:
         _print_json(found.as_dict())
     else:
@@ -199,7 +206,7 @@ def ask(
     text = sys.stdin.read() if question == "-" else question
     with instance(settings.instance_url, contents.token_file(places)) as asked:
         token = asked.mint()
-    ref = model or weights.chosen_ref(settings)
+    ref = model or weights.chosen_ref(places, settings)
     answer = asking.ask(
         settings.gateway_url,
         token,
@@ -267,7 +274,8 @@ def explain(  # noqa: PLR0913  # each is an option of the command line
     as_json: AsJson = False,
 ) -> None:
     """Why somebody may or may not use a feature; exit code 0 when permitted, 1 when not."""
-    from install import contents, explaining
+    from install import contents
+    from install.admin import explaining
     from install.api import instance
 
     places, settings = _here()
@@ -314,25 +322,39 @@ def clock(context: typer.Context) -> None:
     raise typer.Exit(local_work.run(places, settings, ["clock", *context.args]))
 
 
+@app.command(context_settings=RAW, add_help_option=False)
+def bundle(context: typer.Context) -> None:
+    """One signed file: verify, inspect, apply, rollback, receipts, trust, key (bundle --help)."""
+    from install.bundle import program
+
+    raise typer.Exit(program.main(context.args, carried=None))
+
+
 @app.command()
 def version() -> None:
     """The version of this program."""
     print(f"casemate {release()}")
 
 
+def _add_backups() -> None:
+    from install.backup.commands import app as backup
+    from install.backup.commands import restore
+
+    app.add_typer(backup, name="backup", help="Backups: make, --test, list, schedule.")
+    app.command()(restore)
+
+
 def _add_groups() -> None:
-    from install.auditing import app as audit
-    from install.features import app as features
-    from install.flags import app as flags
-    from install.gateways import app as gateways
-    from install.instance_settings import app as settings
-    from install.keys import app as keys
-    from install.licences import app as licence
-    from install.models import app as models
-    from install.seats import app as seats
-    from install.setup_demo import setup
+    from install.admin.auditing import app as audit
+    from install.admin.features import app as features
+    from install.admin.flags import app as flags
+    from install.admin.gateways import app as gateways
+    from install.admin.instance_settings import app as settings
+    from install.admin.keys import app as keys
+    from install.admin.licences import app as licence
+    from install.admin.models import app as models
+    from install.admin.seats import app as seats
     from install.tls.commands import app as tls
-    from install.usage import usage
 
     app.add_typer(
         models, name="models", help="Models: add, list, change, check, remove, offered, sync."
@@ -346,11 +368,26 @@ def _add_groups() -> None:
     app.add_typer(keys, name="keys", help="Signing keys: list, rotate.")
     app.add_typer(settings, name="settings", help="Addresses and limits: show, set, reset.")
     app.add_typer(tls, name="tls", help="Certificates: show, renew.")
-    app.command()(usage)
-    app.command()(setup)
+
+
+def _add_commands() -> None:
+    from install.admin.setup_demo import setup
+    from install.admin.usage import usage
+    from install.doctor.command import doctor
+    from install.egress.command import egress
+    from install.preflight.command import preflight
+    from install.removing.commands import remove
+    from install.support.command import support_bundle
+
+    app.command(name="support-bundle")(support_bundle)
+    for command in (preflight, remove, usage, doctor, egress, setup):
+        app.command()(command)
 
 
 _add_groups()
+_add_commands()
+
+_add_backups()
 
 if __name__ == "__main__":
     main()

@@ -44,6 +44,7 @@ FIELDS = (
     *("listen", "model", "family", "torch_index", "device"),
     *LICENCE_FIELDS,
     *CONTAINER_FIELDS,
+    "systemd",
     *asked.FIELDS,
 )
 
@@ -100,6 +101,8 @@ class Config:
     licence_authority: str | None = None
     # Whether `up --compose` made this home; the services are containers then.
     containers: bool = False
+    # Whether systemd keeps the services running, as units, in place of a supervisor.
+    systemd: bool = False
     base_image: str | None = None
     model_base_image: str | None = None
     # One that the engine has already, used as it is; None builds it.
@@ -237,8 +240,11 @@ def _checked(values: dict[str, object]) -> Config:
     if values["device"] not in DEVICES:
         sentence = f"CASEMATE_DEVICE is one of {', '.join(DEVICES)}, not {values['device']!r}."
         raise SettingError(sentence)
-    for name in ("bare", "tls"):
+    for name in ("bare", "tls", "systemd"):
         values[name] = _yes_or_no(name, values[name])
+    if values["systemd"] and values["containers"]:
+        sentence = "--compose and --systemd exclude each other; this home runs by --systemd."
+        raise SettingError(sentence)
     asked.checked(values)
     for name in (*CONTAINER_FIELDS, "torch_index", "licence_authority"):
         # An empty word takes a remembered one back.
@@ -336,8 +342,14 @@ def save(path: Path, config: Config) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replaces a file as a whole; its mode is 0600 from the first byte on."""
+    """Replaces a file as a whole; its mode is 0600 from the first byte on.
+
+    Written by root it belongs to whom its folder belongs to: the services' user, under systemd.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    if os.geteuid() == 0:
+        folder = path.parent.stat()
+        os.fchown(handle, folder.st_uid, folder.st_gid)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
     Path(name).replace(path)

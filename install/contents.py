@@ -1,18 +1,20 @@
 """First contents: generated secrets, the gateway's registration, the admin, the model."""
 
 import json
+import os
 import secrets
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from install.config import write_private
 from install.demo_licence import ToOrder
 from install.errors import SetUpCommandError
 from install.places import Places
 from install.services import GATEWAY, INSTANCE, MODEL_SERVER, Service, command_environment
+from install.units.owner import As
 from install.weights import Model
 
 ADMIN = {"username": "admin", "name": "Administrator", "email": "admin@casemate.local"}
@@ -138,21 +140,37 @@ def _license(run: Run, to_order: ToOrder) -> "_Said":
     return _said(run, INSTANCE, words, stdin=order.licence)
 
 
-def runner(services: Mapping[str, Service]) -> Run:
-    """Runs set-up commands as processes, each with its service's Python and environment."""
+def runner(services: Mapping[str, Service], acting: As | None = None) -> Run:
+    """Runs set-up commands as processes, each with its service's Python and environment.
+
+    `acting` says as which user, when not as this one.
+    """
 
     def run(name: str, words: list[str], stdin: str) -> subprocess.CompletedProcess[str]:
         service = services[name]
-        return subprocess.run(
-            [service.command[0], "-P", "-m", *words],
-            env=command_environment(service),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        with _told(stdin) as told:
+            return subprocess.run(
+                [service.command[0], "-P", "-m", *words],
+                env=command_environment(service),
+                stdin=told,
+                capture_output=True,
+                text=True,
+                check=False,
+                **(acting or {}),
+            )
 
     return run
+
+
+def _told(text: str) -> BinaryIO:
+    """A file with no name that holds `text`.
+
+    A pipe of this user could not be opened anew, as /dev/stdin, by another one.
+    """
+    file = os.fdopen(os.memfd_create("stdin"), "w+b")
+    file.write(text.encode())
+    file.seek(0)
+    return file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from install import licence_files
+from install.admin import licence_files
+from install.admin.licence_files import AddOn
 from install.api import Instance, instance
 from install.config import Config, write_private
 from install.errors import InstallError
-from install.licence_files import AddOn
 from install.places import Places
 
 LICENSEE = "Demonstration of Casemate"

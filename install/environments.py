@@ -24,6 +24,8 @@ BUILD_FILES = ("pyproject.toml", "README.md", "LICENSE", "compose.yaml")
 BUILD_RULES = "pyproject.toml"
 UNITS = {"bytes": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9}
 OUTPUT_LINES = 12
+# 1980-01-01, the first time that a wheel can say.
+EARLIEST = "315532800"
 
 # Would make pip, or the Python below it, do something else than asked.
 LEFT_OUT = ("PYTHON", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_REQUIRE_VIRTUALENV", "VIRTUAL_")
@@ -88,8 +90,16 @@ def source_digests(clone: Path) -> dict[str, str]:
     return found
 
 
-def make(environment: Environment, step: Step, *, find_links: Path | None = None) -> bool:
+def make(
+    environment: Environment,
+    step: Step,
+    *,
+    find_links: Path | None = None,
+    is_offline: bool = False,
+) -> bool:
     """Makes the environment anew unless it follows its lock; returns whether it had to.
+
+    With `is_offline` packages come from `find_links` alone, whatever pip is configured to.
 
     Raises:
         PackagesError: pip did not find or could not verify a package; a half-made environment has
@@ -100,13 +110,18 @@ def make(environment: Environment, step: Step, *, find_links: Path | None = None
     shutil.rmtree(environment.folder, ignore_errors=True)
     step.detail = "new virtual environment"
     _run([sys.executable, "-m", "venv", str(environment.folder)], environment, "Making venv")
-    install(environment, environment.lock, step, find_links=find_links)
-    _write_stamp(environment, {"lock": environment.wanted()})
+    install(environment, environment.lock, step, find_links=find_links, is_offline=is_offline)
+    write_stamp(environment, {"lock": environment.wanted()})
     return True
 
 
 def install(
-    environment: Environment, lock: Path, step: Step, *, find_links: Path | None = None
+    environment: Environment,
+    lock: Path,
+    step: Step,
+    *,
+    find_links: Path | None = None,
+    is_offline: bool = False,
 ) -> None:
     """Installs what a hashed lock lists, and nothing else."""
     total = sum("==" in line for line in lock.read_text("utf-8").splitlines())
@@ -114,6 +129,8 @@ def install(
     command += ["--only-binary", ":all:", "--no-compile", "-r", str(lock)]
     if find_links is not None:
         command += ["--find-links", str(find_links)]
+    if is_offline:
+        command += ["--no-index"]
     follow = PipProgress(step, total, environment.folder)
     _run(command, environment, "Installing packages", on_line=follow.line)
     step.watch = None
@@ -165,10 +182,17 @@ def build_wheel(builder: Environment, clone: Path, wheels: Path) -> None:
             shutil.copytree(clone / package, copy / package, ignore=ignored)
         for name in BUILD_FILES:
             shutil.copy(clone / name, copy / name)
+        _make_plain(copy)
         command = [str(builder.python), "-m", "pip", "wheel", "--no-build-isolation", "--no-deps"]
         command += ["--no-index", "--wheel-dir", str(wheels), str(copy)]
         _run(command, builder, "Building casemate")
     write_private(wheels / "sources.json", json.dumps(digests))
+
+
+def _make_plain(folder: Path) -> None:
+    """Gives what is below the modes that a clone has for everybody, whatever the umask was."""
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def built_digests(wheels: Path) -> dict[str, str]:
@@ -191,11 +215,11 @@ def put_wheel(environment: Environment, wheels: Path) -> bool:
         sentence = "The product's own wheel is missing; run `python3 -m install up` in the clone."
         raise InstallError(sentence)
     # An interrupted exchange must be seen by the next run.
-    _write_stamp(environment, {"lock": stamp.get("lock")})
+    write_stamp(environment, {"lock": stamp.get("lock")})
     command = [str(environment.python), "-m", "pip", "install", "--no-deps", "--no-index"]
     command += ["--force-reinstall", "--no-compile", str(wheel)]
     _run(command, environment, "Installing casemate")
-    _write_stamp(environment, {"lock": stamp.get("lock"), "sources": digests})
+    write_stamp(environment, {"lock": stamp.get("lock"), "sources": digests})
     return True
 
 
@@ -224,7 +248,8 @@ def run_pip(
     _run([str(environment.python), "-m", "pip", *arguments], environment, what, on_line=on_line)
 
 
-def _write_stamp(environment: Environment, content: dict[str, object]) -> None:
+def write_stamp(environment: Environment, content: dict[str, object]) -> None:
+    """Says what an environment was made from; the last thing that is done to it."""
     write_private(environment.stamp, json.dumps(content))
 
 
@@ -274,5 +299,7 @@ def _pip_environment(scratch: str) -> dict[str, str]:
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_INPUT": "1",
         "PIP_ROOT_USER_ACTION": "ignore",
+        # The same sources give the same wheel, byte for byte: files in it have the earliest time.
+        "SOURCE_DATE_EPOCH": EARLIEST,
         "TMPDIR": scratch,
     }

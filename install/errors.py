@@ -63,6 +63,19 @@ class RunsOtherwiseError(InstallError):
     exit_code = UNFIT
 
 
+class FromBundleError(InstallError):
+    """The home's program came in a bundle, so that a clone must not change it."""
+
+    code = "installed_from_bundle"
+    exit_code = UNFIT
+
+    def __init__(self, slot: object) -> None:
+        super().__init__(
+            f"What is installed here came in a bundle; {slot}/services/bin/casemate up starts it, "
+            "a newer bundle upgrades it. For a clone set CASEMATE_HOME to another folder."
+        )
+
+
 class CertificateError(InstallError):
     """A certificate, its key or its authority cannot be used; `code` says in which way."""
 

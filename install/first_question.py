@@ -37,11 +37,11 @@ def ask_first(places: Places, settings: Config, ref: str, *, display: Display) -
         display.step(STEPS[-1]) as step,
         instance(settings.instance_url, contents.token_file(places)) as asked,
     ):
-        refusal = _refusal(asked, ref)
+        why_not = refusal(asked, ref)
         is_demo = demo_licence.is_in_use(asked)
-        if refusal is not None:
+        if why_not is not None:
             step.result = "not asked: nobody may yet"
-            return FirstQuestion(answer=None, refusal=refusal, is_demo_licence=is_demo)
+            return FirstQuestion(answer=None, refusal=why_not, is_demo_licence=is_demo)
         token = asked.mint()
         question = Question(text=FIRST_QUESTION, model=ref, max_tokens=FIRST_ANSWER_TOKENS)
         trusted = trusted_for(settings.gateway_url, places.home)
@@ -54,8 +54,8 @@ def ask_first(places: Places, settings: Config, ref: str, *, display: Display) -
     return FirstQuestion(answer=answer, refusal=None, is_demo_licence=is_demo)
 
 
-def _refusal(asked: Instance, ref: str) -> str | None:
-    """Why the admin may not ask; a model that is not there yet is waited for instead."""
+def refusal(asked: Instance, ref: str) -> str | None:
+    """Why the admin may not ask, as a sentence; a model that is not there yet is waited for."""
     query = urlencode({"feature": "duo_chat", "model": ref})
     found = asked.ask("GET", f"/api/v4/ai/explanations?{query}")
     if found["verdict"] != "refused" or found["code"] in PASSING:

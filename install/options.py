@@ -74,6 +74,13 @@ def up_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--foreground", action="store_true", help="stay, and stop the services when interrupted"
     )
+    add_settings(parser)
+    parser.add_argument("--handover", help=argparse.SUPPRESS)
+    return parser
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Adds what a person may say of how the appliance is to run."""
     for name, (metavar, text) in FLAGS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", metavar=metavar, help=text)
     parser.add_argument(
@@ -94,21 +101,44 @@ def up_parser() -> argparse.ArgumentParser:
         help="one more name or address for the certificates; with --cert, the one to tell others",
     )
     parser.add_argument(
+        "--systemd",
+        action=argparse.BooleanOptionalAction,
+        help="run the services as systemd's units, as the user casemate and from boot on; for root",
+    )
+    parser.add_argument(
         "--compose", action="store_true", help="run the services as containers, with no way out"
     )
-    parser.add_argument("--handover", help=argparse.SUPPRESS)
-    return parser
+
+
+def words_of(found: argparse.Namespace) -> list[str]:
+    """The words by which `up` is told the same settings."""
+    words = []
+    for name in FLAGS:
+        value = getattr(found, name)
+        words += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
+    for name in ("bare", "tls", "systemd"):
+        value = getattr(found, name)
+        words += [] if value is None else [f"--{name}" if value else f"--no-{name}"]
+    for name in found.tls_names or ():
+        words += ["--tls-name", name]
+    return [*words, *(["--compose"] if found.compose else [])]
 
 
 def parse_up(arguments: Sequence[str]) -> UpOptions:
     """Reads the options; a wrong one ends the program with 2 and says so."""
     parser = up_parser()
-    found = parser.parse_args(arguments)
+    return read_up(parser.parse_args(arguments), parser)
+
+
+def read_up(found: argparse.Namespace, parser: argparse.ArgumentParser) -> UpOptions:
+    """The options in what a parser found; a wrong one ends the program with 2 and says so."""
     if not found.compose and any(getattr(found, name) is not None for name in CONTAINER_FIELDS):
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in CONTAINER_FIELDS)
         parser.error(f"{flags} go with --compose")
     if found.compose and found.foreground:
         parser.error("--foreground is for processes; containers are the engine's to keep running")
+    if found.systemd and (found.compose or found.foreground):
+        parser.error("--systemd goes neither with --compose nor with --foreground")
     handover = Handover(**json.loads(found.handover)) if found.handover else None
     return UpOptions(
         json=found.json,

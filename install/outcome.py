@@ -46,6 +46,7 @@ class Outcome:
     containers: bool
     # Whom clients must believe; None without TLS.
     ca_file: str | None = None
+    systemd: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -90,4 +91,5 @@ def outcome(places: Places, settings: Config, course: Course) -> Outcome:
         warnings=warnings,
         containers=settings.containers,
         ca_file=str(places.authorities) if settings.tls else None,
+        systemd=settings.systemd,
     )

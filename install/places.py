@@ -2,27 +2,10 @@
 
 import hashlib
 import stat
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from install.errors import SettingError
-
-
-def home_of(environment: Mapping[str, str], *, uid: int, prefix: str) -> Path:
-    """The home meant: CASEMATE_HOME, else where this program is installed, else the default.
-
-    `prefix` is the running Python's `sys.prefix`.
-    """
-    told = environment.get("CASEMATE_HOME")
-    if told:
-        return Path(told).expanduser().absolute()
-    installed = Path(prefix)
-    if installed.parts[-2:] == ("envs", "services"):
-        return installed.parent.parent
-    if uid == 0:
-        return Path("/var/lib/casemate")
-    return Path(environment.get("HOME") or Path.home()) / ".local" / "share" / "casemate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,19 +26,61 @@ class Places:
         return self.home / "install.lock"
 
     @property
+    def pointer(self) -> Path:
+        """A link to the slot in use; there once a bundle was applied."""
+        return self.home / "slot"
+
+    @property
+    def slots(self) -> Path:
+        """What bundles bring in lies here, in two folders that take turns."""
+        return self.home / "slots"
+
+    @property
+    def slot(self) -> Path:
+        """The program in use: what the pointer names, else what `up` made from a clone."""
+        if self.pointer.is_symlink():
+            return self.home / self.pointer.readlink()
+        return self.home / "envs"
+
+    @property
+    def packages(self) -> Path:
+        """Environments that slots stand on, one for each lock, never changed once they are made."""
+        return self.home / "packages"
+
+    @property
     def services(self) -> Path:
         """The environment of instance, gateway and command line."""
-        return self.home / "envs" / "services"
+        return self.slot / "services"
 
     @property
     def model_server(self) -> Path:
         """The environment of the model server."""
-        return self.home / "envs" / "model-server"
+        return self.slot / "model-server"
 
     @property
     def wheels(self) -> Path:
         """The product's own wheel, with the digests of the sources it was built from."""
-        return self.home / "envs" / "wheels"
+        return self.slot / "wheels"
+
+    @property
+    def trust(self) -> Path:
+        """Whose bundles this box takes."""
+        return self.home / "trust.json"
+
+    @property
+    def receipts(self) -> Path:
+        """One signed file for each bundle that came in."""
+        return self.home / "receipts"
+
+    @property
+    def backups(self) -> Path:
+        """Encrypted backups, unless they are told to go elsewhere; mode 0700."""
+        return self.home / "backups"
+
+    @property
+    def backup_schedule(self) -> Path:
+        """How often a backup is made; there when one is made by the clock."""
+        return self.home / "backup.json"
 
     @property
     def models(self) -> Path:
@@ -80,6 +105,11 @@ class Places:
     def certificate(self, service: str) -> Path:
         """A service's key and certificates in one file, so that they are replaced as one."""
         return self.tls / f"{service}.pem"
+
+    @property
+    def egress(self) -> Path:
+        """What the services refused to let leave the machine, a file for each; mode 0700."""
+        return self.home / "egress"
 
     @property
     def authorities(self) -> Path:
@@ -134,7 +164,7 @@ def make_folders(places: Places) -> None:
     for folder in (places.run, places.credentials, places.model_state, places.home / "gateway"):
         folder.mkdir(mode=0o700, exist_ok=True)
         folder.chmod(0o700)
-    for folder in (places.home / "keys", places.tls, places.home / "instance"):
+    for folder in (places.home / "keys", places.tls, places.home / "instance", places.egress):
         folder.mkdir(mode=0o700, exist_ok=True)
         folder.chmod(0o700)
 

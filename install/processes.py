@@ -10,6 +10,8 @@ from pathlib import Path
 PROC = Path("/proc")
 RUN_MARK = "CASEMATE_RUN"
 POLL_S = 0.05
+# Where a home keeps the model server's libraries: made from a clone, or brought by a bundle.
+MODEL_LIBRARIES = ("envs/model-server/", "packages/model-server-")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,20 @@ def is_service_of(pid: int, home: Path) -> bool:
         maps = (PROC / str(pid) / "maps").read_bytes()
     except OSError:
         return False
-    return f" {home}/envs/model-server/".encode() in maps
+    return any(f" {home}/{place}".encode() in maps for place in MODEL_LIBRARIES)
+
+
+def is_below_service_of(pid: int, home: Path) -> bool:
+    """Whether a process, or one that it descends from, is a service of the appliance at `home`.
+
+    For one that was started with a bare environment and has not loaded anything of the home.
+    """
+    while pid > 1:
+        if is_service_of(pid, home):
+            return True
+        found = read(pid)
+        pid = found.parent if found else 0
+    return False
 
 
 def services_of(home: Path) -> list[Process]:

@@ -37,6 +37,7 @@ CONTAINER_STEPS = (
 )
 REDRAW_S = 0.1
 PLAIN_REPORT_S = 20.0
+BAR_CHARS = 20
 TITLE_CHARS = max(map(len, STEPS))
 
 
@@ -164,6 +165,28 @@ def size(count: float) -> str:
         if count >= factor:
             return f"{count / factor:.1f} {unit}"
     return f"{int(count)} bytes"
+
+
+class Bytes:
+    """Counts bytes of a known total, and shows them beside a step: a bar, how many, how fast."""
+
+    def __init__(self, step: Step, total: int) -> None:
+        self._total = total
+        self._done = 0
+        self._began = time.monotonic()
+        step.watch = self.text
+
+    def __call__(self, count: int) -> None:
+        """Takes in that so many more are done."""
+        self._done += count
+
+    def text(self) -> str:
+        """What stands beside the step now."""
+        part = self._done / self._total if self._total else 1.0
+        filled = min(int(part * BAR_CHARS), BAR_CHARS)
+        speed = self._done / max(time.monotonic() - self._began, REDRAW_S)
+        bar = "#" * filled + "-" * (BAR_CHARS - filled)
+        return f"[{bar}] {size(self._done)} of {size(self._total)}, {size(speed)}/s"
 
 
 def complain(sentence: str) -> None:

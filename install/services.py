@@ -72,10 +72,10 @@ def plan(places: Places, config: Config) -> tuple[Service, ...]:
 
 
 def renewal(places: Places, config: Config) -> Service:
-    """What renews certificates while the services run."""
+    """What renews certificates and makes backups while the services run."""
     return Service(
         name=RENEWAL,
-        command=(str(places.services / "bin" / "python"), "-P", "-m", "install.tls"),
+        command=(str(places.services / "bin" / "python"), "-P", "-m", "install.timed"),
         environment={
             "CASEMATE_HOME": str(places.home),
             RUN_MARK: str(places.home),
@@ -84,7 +84,7 @@ def renewal(places: Places, config: Config) -> Service:
         },
         address="",
         log=places.logs / f"{RENEWAL}.log",
-        is_wanted=config.tls or config.ca is not None,
+        is_wanted=config.tls or config.ca is not None or places.backup_schedule.exists(),
     )
 
 

@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from install import processes, stopping
+from install import keepers, processes, stopping
 from install.api import is_ready
 from install.config import Config
 from install.errors import FAILED, STOPPED
 from install.places import Places
+from install.running import Running, started
 from install.services import GATEWAY, INSTANCE, MODEL_SERVER, NAMES, plan
-from install.supervision import Running, Supervisor, started
 from install.tls.keeping import Shown, shown
 
 READINESS = {INSTANCE: "/-/readiness", GATEWAY: "/monitoring/ready"}
@@ -50,7 +50,10 @@ class ModelState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """The whole appliance; `note` says why it is down when that is known."""
+    """The whole appliance; `note` says why it is down when that is known.
+
+    `egress_refused` counts attempts to leave the machine; None when no ledger could be read.
+    """
 
     home: str
     state: State
@@ -59,6 +62,7 @@ class Status:
     models: tuple[ModelState, ...]
     is_demo_licence: bool = False
     certificates: tuple[Shown, ...] = ()
+    egress_refused: int | None = None
 
     @property
     def exit_code(self) -> int:
@@ -73,9 +77,10 @@ class Status:
 def look(places: Places, config: Config, *, probe: Callable[[str], bool] | None = None) -> Status:
     """Looks at everything once."""
     asks = probe or (lambda url: is_ready(url, places.home))
-    running = Supervisor(places).running()
+    running = keepers.running(places, config)
     if running is None:
-        return judge(places, config, running={}, models=(), note=_why_stopped(places))
+        note = None if config.systemd else _why_stopped(places)
+        return judge(places, config, running={}, models=(), note=note)
     models = read_models(places) if running[MODEL_SERVER].state == "running" else ()
     ready = {
         name: asks(f"{service.address}{READINESS[name]}")

@@ -2,6 +2,7 @@
 
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
@@ -75,7 +76,7 @@ def advice(outcome: Outcome) -> list[str]:
             "casemate up --compose --model DIR" if outcome.containers else "casemate up --model DIR"
         )
         lines.append(f"{up:<25} serves a better model; this one is a demonstration")
-    if not outcome.containers:
+    if not outcome.containers and not outcome.systemd:
         lines.append("casemate up               again after a reboot: nothing starts by itself yet")
     return lines
 
@@ -90,8 +91,9 @@ def to_trust(ca_file: str) -> list[str]:
 
 
 def program_of(home: str) -> str:
-    """Where the installed program lies."""
-    return f"{home}/envs/services/bin/casemate"
+    """Where the installed program lies, whichever slot is in use."""
+    folder = "slot" if Path(home, "slot").is_symlink() else "envs"
+    return f"{home}/{folder}/services/bin/casemate"
 
 
 def show_status(found: Status) -> None:
@@ -119,6 +121,8 @@ def show_status(found: Status) -> None:
         console.print(DEMO)
     for certificate in found.certificates:
         console.print(escape(f"certificate {said_of(certificate)}"), soft_wrap=True)
+    if found.egress_refused is not None:
+        console.print(f"attempts to leave, all refused: {found.egress_refused} (casemate egress)")
     for model in found.models:
         reason = f": {model.reason}" if model.reason else ""
         restarts = f", restarted {model.restarts} times" if model.restarts else ""

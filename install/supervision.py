@@ -8,7 +8,6 @@ import subprocess
 import time
 import xmlrpc.client
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from supervisor.xmlrpc import SupervisorTransport
@@ -17,6 +16,7 @@ from install import processes, stopping
 from install.config import write_private
 from install.errors import SupervisionError
 from install.places import Places, make_socket_folder
+from install.running import Running, Started, remember, started
 from install.services import MODEL_SERVER, NAMES, RENEWAL, Service, base_environment
 
 GROUP = "casemate"
@@ -25,24 +25,6 @@ STOP_WAIT_S = 8
 START_WAIT_S = 20.0
 LOG_BYTES = "10MB"
 LOG_BACKUPS = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Running:
-    """What the supervisor says of one service: its word for the state, and since when (epoch)."""
-
-    state: str
-    pid: int
-    since: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
-    """What bringing the services up came to."""
-
-    restarted: tuple[str, ...]
-    was_running: bool
-    strays: int
 
 
 def config_text(places: Places, services: Sequence[Service]) -> str:
@@ -170,7 +152,7 @@ def bring_up(
     for service in services:
         if service.name == RENEWAL and service.is_wanted:
             supervisor.start(RENEWAL)
-    _remember(places, fingerprints)
+    remember(places, fingerprints)
     restarted = tuple(name for name in fingerprints if name in NAMES)
     return Started(restarted=restarted, was_running=was_running, strays=strays)
 
@@ -197,7 +179,7 @@ def _restart_changed(
             (places.model_state / "state.json").unlink(missing_ok=True)
         if service.is_wanted:
             supervisor.start(service.name)
-    _remember(places, fingerprints)
+    remember(places, fingerprints)
     return tuple(service.name for service in changed if service.name in NAMES)
 
 
@@ -241,19 +223,3 @@ def _wait_for(places: Places) -> None:
             sentence = f"The supervisor did not answer within {START_WAIT_S:.0f} s; see {log}."
             raise SupervisionError(sentence)
         time.sleep(processes.POLL_S)
-
-
-def started(places: Places) -> dict[str, dict[str, str]]:
-    """What `up` left: `fingerprints` by service, and the `boot` it was in; empty after `down`."""
-    try:
-        found: dict[str, dict[str, str]] = json.loads(
-            stopping.started_file(places).read_text("utf-8")
-        )
-    except (OSError, ValueError):
-        return {}
-    return found
-
-
-def _remember(places: Places, fingerprints: Mapping[str, str]) -> None:
-    content = {"fingerprints": dict(fingerprints), "boot": {"id": processes.boot_id()}}
-    write_private(stopping.started_file(places), json.dumps(content))

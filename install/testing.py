@@ -2,13 +2,16 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from install import environments
 from install.environments import LOCKS, Environment
@@ -22,26 +25,42 @@ DEBIAN_PACKAGES: dict[str, Callable[[], bool]] = {
     "util-linux": lambda: shutil.which("unshare") is not None,
     "docker.io": lambda: shutil.which("dockerd") is not None,
     "iptables": lambda: shutil.which("iptables") is not None,
+    "systemd-container": lambda: shutil.which("systemd-nspawn") is not None,
     "mmdebstrap": lambda: shutil.which("mmdebstrap") is not None,
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One part of the run; `arguments` follow the tests' Python."""
+    """One part of the run; `arguments` follow the tests' Python.
+
+    One that is `beside` runs while the next one does, and is told after it.
+    """
 
     name: str
     arguments: tuple[str, ...]
+    is_beside: bool = False
 
 
 MEASURED = ("--cov", "--cov-report=")
 # As many at once as there are cores; who is done early takes over what others have not begun.
 SHARED = ("-n", "logical", "--dist", "worksteal")
+SYSTEM = ("-m", "pytest", "-m", "system")
+# What needs none of the appliance that the other system tests share.
+APART = (
+    "tests/system/containers",
+    "tests/system/test_booted.py",
+    "tests/system/test_bundle_built.py",
+    "tests/system/test_bundle_killed.py",
+)
+IGNORED = tuple(f"--ignore={path}" for path in APART)
 PARTS = (
     Part(name="static checks", arguments=("-m", "tests.checks")),
     Part(name="fast tests", arguments=("-m", "pytest", "-m", "not system", *SHARED, *MEASURED)),
     Part(name="coverage", arguments=("-m", "tests.coverage_floors")),
-    Part(name="system tests", arguments=("-m", "pytest", "-m", "system")),
+    # Two at once, since each waits a lot.
+    Part(name="system tests of bundles and engines", arguments=(*SYSTEM, *APART), is_beside=True),
+    Part(name="system tests", arguments=(*SYSTEM, *IGNORED)),
 )
 
 
@@ -52,14 +71,61 @@ def run_tests(clone: Path, arguments: Sequence[str]) -> int:
     python = make_environment(clone, display)
     parts = parts_for(arguments)
     codes = []
-    for part in parts:
-        began = time.monotonic()
-        print(f"== {part.name}", flush=True)
-        done = subprocess.run([str(python), *part.arguments], cwd=clone, check=False)
-        codes.append(done.returncode)
-        outcome = "passed" if done.returncode == 0 else f"FAILED ({done.returncode})"
-        print(f"== {part.name} {outcome}: {duration(time.monotonic() - began)}", flush=True)
+    with ExitStack() as stack:
+        beside: list[Running] = []
+        for part in parts:
+            running = stack.enter_context(started(part, python, clone))
+            if part.is_beside:
+                beside.append(running)
+                continue
+            codes += [each.told() for each in (running, *beside)]
+            beside.clear()
     return next((code for code in codes if code), 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A part under way; what one says that runs beside another is kept in `said`."""
+
+    part: Part
+    process: subprocess.Popen[bytes]
+    began: float
+    said: IO[bytes] | None
+
+    def told(self) -> int:
+        """Waits for its end, and says how it went; its exit code."""
+        code = self.process.wait()
+        if self.said is not None:
+            print(f"== {self.part.name}", flush=True)
+            self.said.seek(0)
+            shutil.copyfileobj(self.said, sys.stdout.buffer)
+            sys.stdout.flush()
+        outcome = "passed" if code == 0 else f"FAILED ({code})"
+        print(
+            f"== {self.part.name} {outcome}: {duration(time.monotonic() - self.began)}", flush=True
+        )
+        return code
+
+
+@contextmanager
+def started(part: Part, python: Path, clone: Path) -> Iterator[Running]:
+    """Starts a part; one that is left early is ended."""
+    with ExitStack() as stack:
+        said = stack.enter_context(tempfile.TemporaryFile()) if part.is_beside else None
+        if said is None:
+            print(f"== {part.name}", flush=True)
+        process = subprocess.Popen(
+            [str(python), *part.arguments],
+            cwd=clone,
+            stdout=said,
+            stderr=None if said is None else subprocess.STDOUT,
+        )
+        try:
+            yield Running(part=part, process=process, began=time.monotonic(), said=said)
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                process.wait()
 
 
 def parts_for(arguments: Sequence[str]) -> tuple[Part, ...]:

@@ -12,16 +12,16 @@ from install import (
     contents,
     demo_licence,
     environments,
+    keepers,
     locking,
     model_environment,
     preflight,
     readiness,
     services,
     status,
-    stopping,
-    supervision,
     weights,
 )
+from install.backup import restoring
 from install.config import HANDED_ON, Config, public_host
 from install.contents import Contents
 from install.first_question import ask_first
@@ -29,9 +29,12 @@ from install.options import UpOptions
 from install.outcome import PLAIN_HTTP, Course, Outcome, outcome
 from install.places import Places, make_folders
 from install.progress import STEPS, Display
+from install.running import Started
 from install.services import GATEWAY, INSTANCE, MODEL_SERVER, RENEWAL, SOURCES
-from install.supervision import Started
+from install.slots import slot
+from install.slots.slot import SlotDamagedError
 from install.tls import checking, keeping
+from install.units import owner
 
 TELL = "CASEMATE_INSTANCE_PUBLIC_URL and CASEMATE_GATEWAY_PUBLIC_URL name other addresses."
 
@@ -43,6 +46,9 @@ def run(places: Places, options: UpOptions, display: Display) -> Outcome:
         InstallError: services that already run are left running.
     """
     began = options.handover.began if options.handover else time.time()
+    mended = restoring.mend_before_up(places, has_lock=options.handover is not None)
+    if mended:
+        display.note(mended)
     remembered = config.load(places.config)
     settings = checking.settle(config.resolve(options.flags, os.environ, remembered))
     if options.handover is None:
@@ -105,15 +111,18 @@ class Work:
         self._places = places
         self._settings = settings
         self._display = display
-        self._device = preflight.find_device(settings.device)
+        carried = slot.current(places)
+        self._device = carried.device if carried else preflight.find_device(settings.device)
         self._planned = services.plan(places, settings)
         self._renewal = services.renewal(places, settings)
 
     def make_ready(self) -> None:
         """The model server's environment, and the weights."""
         environment = model_environment.model_environment(self._places, device=self._device)
+        if not environment.follows_lock() and slot.current(self._places) is not None:
+            raise SlotDamagedError(self._places.slot)
         with self._display.step(STEPS[2]) as step:
-            if not environment.follows_lock() and stopping.stop_everything(self._places):
+            if not environment.follows_lock() and keepers.stop(self._places, stays_down=False):
                 self._display.note("The services stop while an environment is exchanged.")
             step.result = model_environment.make(
                 self._places,
@@ -128,12 +137,13 @@ class Work:
     def fill(self) -> Contents:
         """Secrets, keys, registration, the first rows."""
         with self._display.step(STEPS[4]) as step:
+            keepers.prepare(self._places, self._settings)
             certified = keeping.put(self._places, self._settings, now=datetime.now(UTC))
             contents.write_model_files(self._places, self.model)
             by_name = {service.name: service for service in self._planned}
             site = contents.site_of(self._places, by_name)
             done = contents.set_up(
-                contents.runner(by_name),
+                contents.runner(by_name, owner.acting(self._settings)),
                 site,
                 self.model,
                 to_order=demo_licence.ordering(self._places, self._settings),
@@ -146,10 +156,12 @@ class Work:
     def start(self, *, foreground: bool) -> Started:
         """The services, and waiting until they can be used."""
         with self._display.step(STEPS[5]) as step:
-            started = supervision.bring_up(
+            started = keepers.bring_up(
                 self._places,
+                self._settings,
                 (*self._planned, self._renewal),
-                self._fingerprints(),
+                fingerprints=self._fingerprints(),
+                device=self._device,
                 foreground=foreground,
             )
             step.result = _started(started)

@@ -12,9 +12,11 @@ from install import environments
 from install.config import STARTER, Config
 from install.environments import LOCKS, Environment
 from install.errors import DigestMismatchError, ModelFolderError, SetUpCommandError
+from install.importing import records
 from install.places import Places
 from install.progress import Step, size
 from install.services import base_environment
+from install.slots import slot
 
 STARTER_REF = "smollm2-135m-instruct"
 STARTER_NAME = "SmolLM2 135M Instruct (demonstration model)"
@@ -40,12 +42,22 @@ class Model:
 
 
 def chosen_model(places: Places, config: Config) -> Model:
-    """The model that the settings name.
+    """The model that the settings name; without one, the bundle's, else the starter model.
 
     Raises:
         ModelFolderError: the folder has no model in it.
     """
     if config.model == STARTER:
+        carried = slot.current(places)
+        if carried is not None and carried.models:
+            first = carried.models[0]
+            return Model(
+                ref=first.ref,
+                name=first.name,
+                family=first.family,
+                path=Path(first.path),
+                context_tokens=first.context_tokens,
+            )
         return Model(
             ref=STARTER_REF,
             name=STARTER_NAME,
@@ -55,14 +67,27 @@ def chosen_model(places: Places, config: Config) -> Model:
         )
     folder = Path(config.model)
     check_folder(folder)
+    imported = records.of_folder(places, folder)
+    if imported is not None:
+        return Model(
+            ref=imported.ref,
+            name=imported.name,
+            family=imported.family,
+            path=folder,
+            context_tokens=imported.context_tokens,
+        )
     return Model(
         ref=ref_of(folder), name=folder.resolve().name, family=config.family, path=folder.resolve()
     )
 
 
-def chosen_ref(config: Config) -> str:
+def chosen_ref(places: Places, config: Config) -> str:
     """The ref of the model that `up` serves."""
-    return STARTER_REF if config.model == STARTER else ref_of(Path(config.model))
+    if config.model != STARTER:
+        imported = records.of_folder(places, Path(config.model))
+        return imported.ref if imported else ref_of(Path(config.model))
+    carried = slot.current(places)
+    return carried.models[0].ref if carried and carried.models else STARTER_REF
 
 
 def ref_of(folder: Path) -> str:

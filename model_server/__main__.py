@@ -9,6 +9,7 @@ from pathlib import Path
 
 from model_server import app, guard, logs
 from model_server.conversion import convert
+from model_server.egress import sitecustomize
 from model_server.errors import ModelServerError
 from model_server.settings import read_settings
 
@@ -31,7 +32,10 @@ def _serve(_options: argparse.Namespace) -> None:
     guard.die_with_parent(os.getppid())
     guard.adopt_orphans()
     logs.configure()
-    asyncio.run(app.serve(read_settings()))
+    settings = read_settings()
+    ledger = settings.egress_folder / "model-server.jsonl"
+    sitecustomize.watch(ledger, service="model-server", host=settings.model_host)
+    asyncio.run(app.serve(settings))
 
 
 def _plan(_options: argparse.Namespace) -> None:

@@ -119,7 +119,10 @@ class ModelServer:
             (*self._settings.model_command, *planned.arguments),
             environment=launch.engine_environment(
                 launch.own_environment(),
-                planned.environment,
+                planned.environment
+                | launch.watched_environment(
+                    self._settings.egress_folder / "vllm.jsonl", host=self._settings.model_host
+                ),
                 api_key=self._api_key,
                 mark=self._mark,
             ),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from model_server import guard
+from model_server.egress import sitecustomize
 
 # vLLM's traceback through three processes takes about 200 lines.
 KEPT_LINES = 400
@@ -34,6 +35,15 @@ def engine_environment(
     """What vLLM gets: the machine's own variables, then the plan's, then the key."""
     kept = {name: value for name, value in inherited.items() if not _KEPT_FROM_VLLM.match(name)}
     return {**kept, **planned, "VLLM_API_KEY": api_key, MARK: mark, "PYTHONUNBUFFERED": "1"}
+
+
+def watched_environment(ledger: Path, *, host: str) -> dict[str, str]:
+    """What has each of vLLM's processes refuse and keep its ways out; `host` is served at."""
+    return {
+        "PYTHONPATH": str(Path(sitecustomize.__file__).parent),
+        sitecustomize.LEDGER: str(ledger),
+        sitecustomize.HOST: host,
+    }
 
 
 def own_environment() -> dict[str, str]:

@@ -51,6 +51,11 @@ class Settings(BaseSettings):
         return self.model_server_state or self.home.expanduser() / "model_server"
 
     @property
+    def egress_folder(self) -> Path:
+        """Where what was refused to leave the machine is kept."""
+        return self.home.expanduser() / "egress"
+
+    @property
     def api_key_file(self) -> Path:
         """Holds the key that clients of the models must show."""
         return self.model_api_key_file or self.state_folder / "api_key"

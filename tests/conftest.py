@@ -18,6 +18,8 @@ import structlog
 
 from tests.certificate_builders import Organisation
 
+pytest_plugins = ("tests.egress_ledger",)
+
 
 def pytest_collection_finish() -> None:
     """What is imported and collected stays, so no search for garbage need go through it again."""

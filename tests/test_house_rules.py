@@ -110,7 +110,7 @@ def test_containers_name_this_release() -> None:
         path.relative_to(ROOT): set(re.findall(r"VERSION(?::-|=)([0-9][\w.]*)", path.read_text()))
         for path in tracked("compose.yaml", "*/compose.*.yaml", "*Dockerfile")
     }
-    assert len(named) == 7
+    assert len(named) == 8
     assert all(releases == {release} for releases in named.values()), named
 
 

@@ -39,8 +39,11 @@ from gateway.edge import health, openai
 from gateway.edge.prompting import bodies
 from gateway.settings import Settings
 from gateway.upstream.connection import Connection
-from install import cli, features, keys, models
-from install import instance_settings as settings_commands
+from install import cli
+from install.admin import features, keys, models
+from install.admin import instance_settings as settings_commands
+from install.backup import commands as backup_commands
+from install.backup import sealed
 from install.tls import commands as certificate_commands
 
 _ = [
@@ -98,6 +101,11 @@ _ = [
     settings_commands.set_one,
     models.remove,
     certificate_commands.renew,
+    backup_commands.list_backups,
+    # Called by the standard library.
+    sealed.Writer.writable,
+    sealed.Reader.readable,
+    sealed.Reader.readinto,
     # Fields and members of the GraphQL schema; clients read and name them.
     connections.PageInfo.has_next_page,
     connections.PageInfo.has_previous_page,

@@ -11,6 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from appliance.access_tokens.usecases import Minter
 from appliance.accounts.rules import Access
 from appliance.console import usecases
+from appliance.egress import Egress
 from appliance.storage.engine import Db
 from appliance.storage.sealing import Sealer
 from gateway.contract.headers import SPOKEN_VERSION
@@ -43,6 +44,16 @@ async def get_metrics(*, registry: NamedDependency[CollectorRegistry]) -> Respon
     return Response(generate_latest(registry), headers=headers, media_type="text/plain")
 
 
+@get("/api/v4/ai/egress", opt={"access": Access.ADMIN})
+async def get_egress(*, egress: NamedDependency[Egress]) -> dict[str, Any]:
+    """What the instance did not connect to since it was started; a gateway's metrics have its own.
+
+    `casemate egress` on the machine shows each attempt of all services.
+    """
+    refused = egress.counts
+    return {"service": "instance", "refused": sum(refused.values()), "reasons": refused}
+
+
 @get("/api/v4/version", opt={"access": Access.SELF})
 async def get_version(*, version: NamedDependency[str]) -> dict[str, str]:
     """Which release of GitLab's protocol is spoken, and which of ours this is."""
@@ -56,4 +67,4 @@ async def get_metadata(*, version: NamedDependency[str]) -> dict[str, Any]:
     return {"version": SPOKEN_VERSION, "revision": version, "kas": kas, "enterprise": True}
 
 
-handlers = (get_health, get_readiness, get_metrics, get_version, get_metadata)
+handlers = (get_health, get_readiness, get_metrics, get_egress, get_version, get_metadata)

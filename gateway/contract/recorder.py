@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from weakref import WeakKeyDictionary
 
 from gateway.contract.egress import EgressRefusedError, Reason, folded_host
+from gateway.contract.ledger import Attempt, Ledger, What
 
 _NAME_EVENTS = frozenset({"socket.getaddrinfo", "socket.gethostbyname"})
 _REVERSE_EVENTS = frozenset({"socket.gethostbyaddr", "socket.getnameinfo"})
@@ -23,12 +24,18 @@ class EgressRecorder:
 
     `on_refused` hears of each refusal, in whatever thread it happened; `names` are hosts that may
     be resolved besides loopback's and those of `looking_up`, such as the ones that are listened at.
+    What is refused is kept in the `ledger`.
     """
 
     def __init__(
-        self, on_refused: Callable[[EgressRefusedError], None], *, names: Iterable[str] = ()
+        self,
+        on_refused: Callable[[EgressRefusedError], None],
+        *,
+        names: Iterable[str] = (),
+        ledger: Ledger | None = None,
     ) -> None:
         self._on_refused = on_refused
+        self._ledger = ledger
         self._names = frozenset(folded_host(each) for each in ("localhost", *names))
         self._sockets: WeakKeyDictionary[object, str] = WeakKeyDictionary()
         self._looked_up: ContextVar[str] = ContextVar("looked_up", default="")
@@ -47,6 +54,11 @@ class EgressRecorder:
         finally:
             self._looked_up.reset(before)
 
+    def keep(self, attempt: Attempt) -> None:
+        """Keeps what a guard refused in the same ledger."""
+        if self._ledger is not None:
+            self._ledger.refused(attempt)
+
     def rest(self) -> None:
         """Refuses nothing more; a hook stays with its process, and the process may go on."""
         self._is_resting = True
@@ -59,7 +71,8 @@ class EgressRecorder:
         """
         # Called for every event of the interpreter: three look-ups for what is no business of it.
         if event in _ADDRESS_EVENTS:
-            self._judge_address(args[0], args[1])
+            what = What.CONNECT if event == "socket.connect" else What.SEND
+            self._judge_address(what, args[0], args[1])
         elif event in _NAME_EVENTS:
             # An address that is written out causes no question to anybody.
             if not _is_address(args[0]):
@@ -69,7 +82,7 @@ class EgressRecorder:
             if not _is_address(host, of_loopback=True):
                 self._judge_name(host)
 
-    def _judge_address(self, opened: object, address: object) -> None:
+    def _judge_address(self, what: What, opened: object, address: object) -> None:
         # Of the families only the two of the internet have a host's text at the front.
         if not isinstance(address, tuple) or not isinstance(address[0], str):
             return
@@ -79,7 +92,9 @@ class EgressRecorder:
             # Not of the socket module's own class, so no guard made it.
             checked = None
         if checked != address[0]:
-            self._refuse(f"A connection to {address[0]} went past the guard.")
+            port = address[1] if len(address) > 1 and isinstance(address[1], int) else None
+            sentence = f"A connection to {address[0]} went past the guard."
+            self._refuse(sentence, Attempt(what=what, host=address[0], port=port))
 
     def _judge_name(self, host: object) -> None:
         if isinstance(host, bytes):
@@ -87,11 +102,13 @@ class EgressRecorder:
         if not isinstance(host, str) or not host:
             return
         if folded_host(host) not in self._names | {self._looked_up.get()}:
-            self._refuse(f"A look-up of {host} went past the guard.")
+            attempt = Attempt(what=What.LOOK_UP, host=host)
+            self._refuse(f"A look-up of {host} went past the guard.", attempt)
 
-    def _refuse(self, sentence: str) -> None:
+    def _refuse(self, sentence: str, attempt: Attempt) -> None:
         if self._is_resting:
             return
+        self.keep(attempt)
         error = EgressRefusedError(Reason.UNGUARDED, sentence)
         self._on_refused(error)
         raise error

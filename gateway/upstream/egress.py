@@ -13,6 +13,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from gateway.contract.addresses import Network
 from gateway.contract.egress import EgressPolicy, EgressRefusedError, Reason, is_written_out
+from gateway.contract.ledger import Attempt, What
 from gateway.contract.recorder import EgressRecorder
 
 # Below the 5 s after which uvicorn, and so vLLM, drops an idle connection.
@@ -103,7 +104,7 @@ class EgressGuard:
             found = await self._answers(host, port)
             self._policy.pin(host, [str(info[4][0]) for info in found])
         except EgressRefusedError as error:
-            self._note(error)
+            self._note(error, Attempt(what=What.LOOK_UP, host=host, port=port))
             raise
         self._pinned[host, port] = (now + RESOLVED_FOR_S, found)
         return found
@@ -140,18 +141,20 @@ class EgressGuard:
         try:
             self._policy.check_address(str(address[0]))
         except EgressRefusedError as error:
-            self._note(error)
+            self._note(error, Attempt(what=What.CONNECT, host=str(address[0]), port=address[1]))
             raise
         opened = socket.socket(family, kind, protocol)
         if self._recorder is not None:
             self._recorder.let_through(opened, str(address[0]))
         return opened
 
-    def _note(self, error: EgressRefusedError) -> None:
-        """Counts and logs a refused attempt."""
+    def _note(self, error: EgressRefusedError, attempt: Attempt) -> None:
+        """Counts, logs and keeps a refused attempt."""
         if self._on_refused is None:
             return
         self._on_refused(error.reason)
+        if self._recorder is not None:
+            self._recorder.keep(attempt)
         log.error("egress_refused", reason=error.reason, sentence=error.sentence)
 
 

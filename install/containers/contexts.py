@@ -111,7 +111,8 @@ def header(name: str, length: int) -> bytes:
     about = tarfile.TarInfo(name)
     about.size = length
     about.mode = FILE_MODE
-    return about.tobuf()
+    # Of the formats the one that has room for a layer of any size in this one block.
+    return about.tobuf(tarfile.GNU_FORMAT)
 
 
 def padding(length: int) -> bytes:

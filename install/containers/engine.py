@@ -1,7 +1,10 @@
 """Finds the engine and the compose plugin, with the standard library alone.
 
-The bootstrap checks them before it puts anything on the machine, when no library is there yet.
+The bootstrap checks them before it puts anything on the machine, when no library is there yet; a
+bundle does so with a Python as old as 3.9.
 """
+
+from __future__ import annotations
 
 import http.client
 import json
@@ -29,7 +32,7 @@ SCHEME = "unix://"
 INSTALL_IT = "install Docker Engine 20.10 or newer with its compose plugin"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class Engine:
     """A reachable engine on this machine; `facts` is what its /info says."""
 

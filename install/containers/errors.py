@@ -66,6 +66,37 @@ class ImageMissingError(InstallError):
         self.name = name
 
 
+class ImageRefusedError(InstallError):
+    """The file of an image in a bundle is not what it must be; the engine never saw it."""
+
+    code = "image_refused"
+    exit_code = UNFIT
+
+    def __init__(self, service: str, reason: str) -> None:
+        super().__init__(f"The image of the {service} in the bundle {reason}; it was not loaded.")
+
+
+class ImageLoadError(InstallError):
+    """The engine did not take an image of a bundle."""
+
+    code = "image_load_failed"
+
+    def __init__(self, service: str, said: str) -> None:
+        super().__init__(f"The engine did not take the image of the {service}: {said}")
+
+
+class ImageGoneError(InstallError):
+    """An image that came in a bundle is not in the engine any more."""
+
+    code = "image_missing"
+
+    def __init__(self, tag: str) -> None:
+        super().__init__(
+            f"The image {tag} is not in the engine any more; apply the bundle again, which loads "
+            "what is missing."
+        )
+
+
 class BuildError(InstallError):
     """An image could not be built; what was made of it is removed again."""
 

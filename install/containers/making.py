@@ -8,7 +8,8 @@ from install.config import Config, write_private
 from install.containers.contexts import Recipe, Wheels
 from install.containers.gpus import Device
 from install.containers.images import Images, Say, Wanted
-from install.containers.project import LOCKDOWN, POSTGRES, POSTGRES_IMAGE, has_postgres, sources
+from install.containers.project import LOCKDOWN, POSTGRES, postgres_image, sources
+from install.containers.toolbox import SERVICE as TOOLBOX
 from install.containers.wheels import Shelf
 from install.environments import LOCKS
 from install.progress import CONTAINER_STEPS, Display, size
@@ -20,6 +21,7 @@ DOCKERFILES = {
     INSTANCE: "appliance/Dockerfile",
     GATEWAY: "gateway/Dockerfile",
     MODEL_SERVER: "model_server/Dockerfile",
+    TOOLBOX: "install/toolbox/Dockerfile",
 }
 
 # What building an image takes on the engine's disk at most, the wheels that are sent included:
@@ -30,12 +32,21 @@ BUILD_BYTES = {
     GATEWAY: 400_000_000,
     f"{MODEL_SERVER} cpu": 8_000_000_000,
     f"{MODEL_SERVER} cuda": 50_000_000_000,
+    TOOLBOX: 10_000_000,
 }
 
 
 def recipe(service: str, *, device: Device) -> Recipe:
     """What a service's image is made from."""
     lock, arguments = service, {"VERSION": release()}
+    if service == TOOLBOX:
+        return Recipe(
+            service=service,
+            root=sources(),
+            dockerfile=sources() / DOCKERFILES[service],
+            locks={},
+            arguments=arguments,
+        )
     if service == MODEL_SERVER:
         lock = f"{service}-{device.kind}"
         arguments["DEVICE"] = device.kind
@@ -50,13 +61,17 @@ def recipe(service: str, *, device: Device) -> Recipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Maker:
-    """Makes images in `images` out of the wheels on `shelf`; `folder` is for what it remembers."""
+    """Makes images in `images` out of the wheels on `shelf`; `folder` is for what it remembers.
+
+    `has_toolbox` makes the one that stands in for Python as well, for a machine that has none.
+    """
 
     settings: Config
     device: Device
     images: Images
     shelf: Shelf
     folder: Path
+    has_toolbox: bool = False
 
     def make(self, display: Display) -> dict[str, str]:
         """Fetches and builds what is missing; returns the image of each service.
@@ -96,6 +111,8 @@ class Maker:
         names = [LOCKDOWN, INSTANCE, GATEWAY]
         if self.settings.model_server_image is None:
             names.append(MODEL_SERVER)
+        if self.has_toolbox:
+            names.append(TOOLBOX)
         remembered = self._remembered()
         found = []
         for name in names:
@@ -122,9 +139,9 @@ class Maker:
         given = {}
         if self.settings.model_server_image is not None:
             given[MODEL_SERVER] = self.settings.model_server_image
-        if has_postgres(self.settings):
-            told = self.settings.handed_on.get("CASEMATE_POSTGRES_IMAGE")
-            given[POSTGRES] = told or POSTGRES_IMAGE
+        postgres = postgres_image(self.settings)
+        if postgres is not None:
+            given[POSTGRES] = postgres
         for name in given.values():
             if self.images.id_of(name) is None:
                 self.images.pull(name, say)

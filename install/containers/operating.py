@@ -13,6 +13,7 @@ from install.containers.client import connect
 from install.containers.engine import Engine
 from install.containers.errors import EngineForbiddenError, EngineMissingError
 from install.containers.filling import MODEL_URL
+from install.containers.moment import Moment
 from install.containers.project import LOCKDOWN, NAMES, Project
 from install.containers.states import Container, Containers
 from install.errors import SettingError, StoppedError
@@ -21,6 +22,8 @@ from install.services import GATEWAY, INSTANCE, MODEL_SERVER
 from install.status import ModelState, ServiceState, State, Status
 
 PYTHON = ("python3", "-m")
+# Commands that need nothing but the database, so no network and no lock on one.
+WITHOUT_OTHERS = frozenset({"database", "audit"})
 
 
 def root_folder(engine: Engine) -> Path:
@@ -139,10 +142,20 @@ def run_on_instance(places: Places, config: Config, words: Sequence[str]) -> int
     command = [INSTANCE, *PYTHON, "appliance", *words]
     if INSTANCE in found and found[INSTANCE].status == "running":
         return _hand_over(here, ["exec", "-T", *command])
+    if words[0] in WITHOUT_OTHERS and not project.has_postgres(config):
+        image = project.image_of(places, INSTANCE)
+        moment = Moment(places=places, config=config, engine=here.engine, image=image)
+        return _run_alone(moment, words)
     if LOCKDOWN not in found or not found[LOCKDOWN].is_up:
         sentence = "The containers are stopped; `casemate up --compose` starts them."
         raise StoppedError(sentence)
     return _hand_over(here, ["run", "--rm", "--no-deps", "-T", "--pull", "never", *command])
+
+
+def _run_alone(moment: Moment, words: Sequence[str]) -> int:
+    sys.stdout.flush()
+    done = subprocess.run(moment.command(words), env=moment.environment(), check=False)
+    return done.returncode
 
 
 def _hand_over(here: Project, words: list[str]) -> int:

@@ -26,6 +26,7 @@ from install.containers import failures
 from install.containers.engine import Engine
 from install.containers.gpus import Device
 from install.containers.machine import bridge_name, project_name
+from install.errors import NotInstalledError
 from install.places import Places
 from install.release import release
 from install.services import GATEWAY, INSTANCE, MODEL_SERVER
@@ -195,9 +196,29 @@ def has_postgres(config: Config) -> bool:
     return urlsplit(url).hostname == f"{POSTGRES}.inside"
 
 
+def postgres_image(config: Config) -> str | None:
+    """The image of the project's own PostgreSQL; None where the database is another."""
+    if not has_postgres(config):
+        return None
+    return config.handed_on.get("CASEMATE_POSTGRES_IMAGE") or POSTGRES_IMAGE
+
+
 def services_file(places: Places) -> Path:
     """The override that names each service's image and hands settings on."""
     return places.containers / "services.json"
+
+
+def image_of(places: Places, service: str) -> str:
+    """The image that the service was last told to run.
+
+    Raises:
+        NotInstalledError: no `up --compose` has got so far here.
+    """
+    try:
+        found = json.loads(services_file(places).read_text("utf-8"))
+        return str(found["services"][service]["image"])
+    except (OSError, ValueError, KeyError) as cause:
+        raise NotInstalledError(places.home) from cause
 
 
 def gpus_file(places: Places) -> Path:

@@ -84,8 +84,12 @@ def check_folder(folder: Path) -> None:
     """Passes a folder that the model server's user can read as it is mounted, by itself.
 
     Raises:
-        ModelFolderError: something in it lies elsewhere, or is not for everybody to read.
+        ModelFolderError: it is gone, something in it lies elsewhere, or is not for everybody to
+            read.
     """
+    if not folder.is_dir():
+        sentence = f"{folder} is not there any more; what came in a bundle, the bundle brings back."
+        raise ModelFolderError(sentence)
     top = folder.resolve()
     for path in [top, *sorted(top.rglob("*"))]:
         if not path.resolve().is_relative_to(top):

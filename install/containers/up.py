@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from install import bootstrap, config, demo_licence, locking, preflight, up, weights
+from install.backup import restoring
 from install.config import Config, public_host
+from install.containers import brought, filling, gpus, machine, operating, project, served
 from install.containers import engine as engines
-from install.containers import filling, gpus, machine, operating, project, served
 from install.containers.client import connect
 from install.containers.filling import Filler
 from install.containers.images import Images
@@ -43,6 +44,9 @@ def run(places: Places, options: UpOptions, display: Display) -> Outcome:
         InstallError: what this run started is taken down again; what ran before still runs.
     """
     began = options.handover.began if options.handover else time.time()
+    mended = restoring.mend_before_up(places, has_lock=options.handover is not None)
+    if mended:
+        display.note(mended)
     remembered = config.load(places.config)
     settings = config.resolve(options.flags, os.environ, remembered)
     if options.handover is None:
@@ -88,13 +92,17 @@ class Work:
 
     def __init__(self, places: Places, settings: Config, display: Display) -> None:
         self.model = weights.chosen_model(places, settings)
-        if not self.model.is_demonstration:
+        self._brought = brought.find(places)
+        if self._brought or not self.model.is_demonstration:
             served.check_folder(self.model.path)
         self._places = places
         self._settings = settings
         self._display = display
         self._engine = engines.find(os.environ)
-        self._device = gpus.choose(settings, self._engine)
+        if self._brought:
+            self._device = brought.device(self._brought, settings, self._engine)
+        else:
+            self._device = gpus.choose(settings, self._engine)
         self._client = connect(self._engine.address)
         self._images = Images(
             self._client,
@@ -135,7 +143,8 @@ class Work:
             if isinstance(cause, InterruptError):
                 raise InterruptError(TAKEN_DOWN) from None
             raise
-        self._images.forget_all_but(tags.values())
+        if not self._brought:
+            self._images.forget_all_but(tags.values())
         return done
 
     def restarted(self) -> tuple[str, ...]:
@@ -149,6 +158,9 @@ class Work:
         )
 
     def _make_images(self) -> dict[str, str]:
+        if self._brought:
+            tags = brought.take(self._brought, self._settings, self._engine, display=self._display)
+            return dict(tags)
         shelf = Shelf(
             cache=self._places.containers / "wheels",
             builder=bootstrap.services_environment(self._places),

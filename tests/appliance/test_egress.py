@@ -15,6 +15,7 @@ def test_each_reason_is_counted_apart_and_from_the_start() -> None:
     egress = Egress(registry, names=())
     egress.count(Reason.HOST)
     assert [counted(registry, reason) for reason in Reason] == [1, 0, 0]
+    assert egress.counts == {Reason.HOST: 1, Reason.NETWORK: 0, Reason.UNGUARDED: 0}
 
 
 def test_what_goes_past_the_guard_is_counted_and_logged() -> None:

@@ -11,6 +11,7 @@ from aiohttp.abc import ResolveResult
 
 from appliance.outbound import Outbound, UnreachableError
 from gateway.contract.egress import EgressPolicy, Reason
+from gateway.contract.ledger import Attempt
 
 LOOPBACK = EgressPolicy((ip_network("127.0.0.0/8"), ip_network("::1/128")))
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -135,11 +136,16 @@ async def test_what_it_does_is_told_to_the_recorder() -> None:
             heard.append(host)
             yield
 
+        def keep(self, attempt: Attempt) -> None:
+            heard.append(attempt.host)
+
     made = Outbound(LOOPBACK, recorder=Recorder())
     async with made.run(), _served(_echo) as port:
         reply = await made.ask(f"http://localhost:{port}/asked", b"{}", limit_bytes=10)
-    assert reply.status == 202
-    assert (heard[0], heard[-1]) == ("localhost", "127.0.0.1")
+        assert reply.status == 202
+        with pytest.raises(UnreachableError):
+            await made.get("http://198.51.100.7/asked", limit_bytes=10)
+    assert (heard[0], *heard[-2:]) == ("localhost", "127.0.0.1", "198.51.100.7")
 
 
 async def test_silence_ends_an_answer(outbound: Outbound) -> None:

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.fakes import parts
+from tests.fakes import docker_client, parts
+from tests.fakes.docker_client import said
 
 CLIENT = """#!{python}
 import http.client, json, os, socket, sys
@@ -28,7 +29,7 @@ if sys.argv[1:3] == ["context", "inspect"]:
 connection = http.client.HTTPConnection("localhost")
 connection.sock = socket.socket(socket.AF_UNIX)
 connection.sock.connect(told.removeprefix("unix://"))
-stdin = "" if sys.stdin.isatty() else sys.stdin.read()
+stdin = "" if sys.stdin.isatty() else sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
 body = json.dumps({{"words": sys.argv[1:], "stdin": stdin, "environment": dict(os.environ)}})
 connection.request("POST", "/client", body)
 said = json.loads(connection.getresponse().read())
@@ -67,6 +68,8 @@ class FakeEngine:
     count: int = 0
     ports: dict[str, int] = field(default_factory=dict)
     servers: dict[str, ThreadingHTTPServer] = field(default_factory=dict)
+    volumes: set[str] = field(default_factory=set)
+    in_use: set[str] = field(default_factory=set)
 
     @property
     def socket(self) -> Path:
@@ -101,7 +104,10 @@ class FakeEngine:
         """What the program `docker` does."""
         words = list(asked["words"])
         if words[:2] == ["compose", "version"]:
-            return _said(f"{self.compose}\n") if self.compose else _said(err="no such", code=1)
+            return said(f"{self.compose}\n") if self.compose else said(err="no such", code=1)
+        if words[0] in {"image", "load", "run", "volume"}:
+            self.commands.append(words)
+            return docker_client.answer(self, words, asked["stdin"])
         values: dict[str, list[str]] = {}
         words = words[1:]
         while words and words[0].startswith("--"):
@@ -113,7 +119,7 @@ class FakeEngine:
         self.environments.append(asked["environment"])
         if words[0] in self.broken:
             code, err = self.broken[words[0]]
-            return _said(err=err, code=code)
+            return said(err=err, code=code)
         self.ports = {
             "instance": int(asked["environment"]["CASEMATE_INSTANCE_PORT"]),
             "gateway": int(asked["environment"]["CASEMATE_GATEWAY_PORT"]),
@@ -139,10 +145,10 @@ class FakeEngine:
                 for name in rest:
                     self.containers.pop(f"{project}-{name}-1", None)
             case ["logs", *_]:
-                return _said("a line\n")
+                return said("a line\n")
             case _:
                 pass
-        return _said()
+        return said()
 
     def start(self, project: str, service: str, image: str) -> None:
         name = f"{project}-{service}-1"
@@ -179,23 +185,23 @@ class FakeEngine:
     def set_up(self, words: list[str], stdin: str) -> dict[str, Any]:
         match words:
             case ["gateway", "keys"]:
-                return _said(json.dumps({"signing_key": "s", "sealing_key": "e"}))
+                return said(json.dumps({"signing_key": "s", "sealing_key": "e"}))
             case ["appliance", "init", *_]:
                 answers = json.loads(stdin)
                 is_new = answers["admin"]["token_file"] not in self.files
                 self.files.setdefault(answers["admin"]["password_file"], b"geheim\n")
                 self.files.setdefault(answers["admin"]["token_file"], parts.TOKEN.encode())
-                said = {"instance_id": parts.INSTANCE_ID, "feed_key": "f", "issuer": "http://i"}
-                return _said(json.dumps({**said, "created": ["admin"] if is_new else []}))
+                made = {"instance_id": parts.INSTANCE_ID, "feed_key": "f", "issuer": "http://i"}
+                return said(json.dumps({**made, "created": ["admin"] if is_new else []}))
             case ["appliance", "licence", action, *rest]:
                 if action == "add":
                     self.licensed = parts.license_it(rest, stdin, self.licensed)
-                return _said(json.dumps(self.licensed))
+                return said(json.dumps(self.licensed))
             case ["appliance", "users", *rest]:
-                return _said(f"users {' '.join(rest)}\n")
+                return said(f"users {' '.join(rest)}\n")
             case _:
                 pass
-        return _said("{}")
+        return said("{}")
 
 
 def _image(files: list[str], service: str) -> str:
@@ -204,10 +210,6 @@ def _image(files: list[str], service: str) -> str:
             told = json.loads(Path(path).read_text())["services"].get(service, {})
             return str(told.get("image", service))
     return service
-
-
-def _said(out: str = "", *, err: str = "", code: int = 0) -> dict[str, Any]:
-    return {"out": out, "err": err, "code": code}
 
 
 class Surface(BaseHTTPRequestHandler):
@@ -252,6 +254,11 @@ class Surface(BaseHTTPRequestHandler):
             self.answer([_listed(each) for each in _chosen(engine.containers.values(), query)])
         elif path == "/images/json":
             self.answer([each for each in _chosen(engine.images.values(), query) if each])
+        elif path == "/volumes":
+            # Compose names them after the project whose label they carry.
+            (label,) = json.loads(query["filters"])["label"]
+            mine = [each for each in engine.volumes if each.startswith(label.partition("=")[2])]
+            self.answer({"Volumes": [{"Name": each} for each in sorted(mine)] or None})
         elif path.startswith("/images/"):
             name = path.removeprefix("/images/").removesuffix("/json")
             found = engine.images.get(name)
@@ -336,6 +343,7 @@ class Surface(BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         path = re.sub(r"^/v[\d.]+/", "/", urlsplit(self.path).path)
         kind, _, name = path[1:].partition("/")
+        self.engine.volumes.discard(name)
         found = self.engine.images if kind == "images" else self.engine.containers
         for key, each in list(found.items()):
             if name in {key, each["Id"]}:

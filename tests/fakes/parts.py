@@ -50,7 +50,8 @@ class Surface(BaseHTTPRequestHandler):
         """Nothing is to be logged."""
 
     def answer(self, status: int, body: object) -> None:
-        data = b"" if body is None else json.dumps(body).encode()
+        text = body if isinstance(body, str) else json.dumps(body)
+        data = b"" if body is None else text.encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
@@ -73,9 +74,14 @@ def probes(fault: str | None) -> list[dict[str, Any]]:
 
 class InstanceSurface(Surface):
     models: tuple[dict[str, Any], ...] = ()
+    # What access tokens were asked for last.
+    wished: Any = None
 
     def do_GET(self) -> None:
-        if self.path == "/-/readiness":
+        told = (wish("answers") or {}).get(self.path.partition("?")[0])
+        if told is not None:
+            self.answer(*told)
+        elif self.path == "/-/readiness":
             self.answer(503 if wish("instance_down") else 200, {})
         elif self.allowed():
             self.answer(200, self.found(self.path.partition("?")[0]))
@@ -98,6 +104,7 @@ class InstanceSurface(Surface):
         if not self.allowed():
             return
         if self.path == "/api/v4/ai/access_tokens":
+            InstanceSurface.wished = body
             headers = {"X-Gitlab-Realm": "self-managed"}
             minted = {"token": "access", "expires_at": int(time.time()) + 900}
             self.answer(201, {**minted, "base_url": "http://127.0.0.1", "headers": headers})
@@ -149,10 +156,14 @@ class InstanceSurface(Surface):
 
 class GatewaySurface(Surface):
     def do_GET(self) -> None:
-        self.answer(200, {})
+        self.answer(*(wish("gateway_answers") or {}).get(self.path, (200, {})))
 
     def do_POST(self) -> None:
         body = self.body()
+        if not body.get("stream"):
+            tokens = 0 if wish("no_tokens") else 1
+            self.answer(*(wish("gateway_says") or (200, {"usage": {"completion_tokens": tokens}})))
+            return
         refusal = wish("gateway_refuses")
         if refusal:
             said = {"message": f"The model {body['model']} is away.", "code": refusal}
@@ -211,7 +222,7 @@ def init(answers: dict[str, Any]) -> dict[str, Any]:
 def license_it(words: list[str], text: str, before: dict[str, Any]) -> dict[str, Any]:
     """What `appliance licence add WORDS` says and leaves, reading `text`; with a demo's key."""
     # The stand-ins start often, and most of them need no cryptography.
-    from install.licence_files import fingerprint_of, inspect  # noqa: PLC0415
+    from install.admin.licence_files import fingerprint_of, inspect  # noqa: PLC0415
 
     state: dict[str, Any] = {**before, "created": []}
     keys = [word for word in words if word.startswith("--authority-key=")]
@@ -252,6 +263,10 @@ def main(words: list[str]) -> None:
 
 
 def set_up(words: list[str]) -> None:
+    said = (wish("says") or {}).get(" ".join(words[1:]))
+    if said is not None:
+        print(json.dumps(said))
+        return
     match words:
         case ["gateway", "keys"]:
             print(json.dumps({"gateway_id": "g", "signing_key": "s", "sealing_key": "e"}))

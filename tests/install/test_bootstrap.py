@@ -47,7 +47,7 @@ def test_the_bootstrap_installs_nothing_on_an_unfit_machine(
     places: Places, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("signal.signal", lambda *_: None)
-    monkeypatch.setattr("install.preflight.RUNNING_BYTES", 10**18)
+    monkeypatch.setattr("install.preflight.machine.RUNNING_BYTES", 10**18)
     assert bootstrap.main(["up"]) == 2
     said = capsys.readouterr()
     assert "are needed" in said.err
@@ -60,7 +60,7 @@ def test_the_bootstrap_prepares_and_hands_over(
 ) -> None:
     ran: list[list[str]] = []
     save(installed.config, config)
-    monkeypatch.setattr("install.preflight.MEMORY_BYTES", 0)
+    monkeypatch.setattr("install.preflight.machine.MEMORY_BYTES", 0)
     monkeypatch.setattr("signal.signal", lambda *_: None)
     monkeypatch.setattr("install.environments.build_wheel", lambda *_: None)
     monkeypatch.setattr(os, "execve", lambda _p, command, _e: ran.append(command))
@@ -74,3 +74,11 @@ def test_an_old_python_gets_one_sentence() -> None:
     source = (Path(bootstrap.__file__).with_name("__main__.py")).read_text()
     ast.parse(source, feature_version=(3, 4))
     assert "Python 3.11 is needed" in source
+
+
+def test_bundles_are_built_and_looked_into_from_a_bare_clone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    assert bootstrap.main(["bundle"]) == 2
+    assert "make a bundle from a clone" in capsys.readouterr().out

@@ -69,7 +69,7 @@ def test_up_status_and_down_as_a_person_types_them(
     casemate: Run, installed: Places, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(installed.config, config)
-    monkeypatch.setattr("install.preflight.MEMORY_BYTES", 0)
+    monkeypatch.setattr("install.preflight.machine.MEMORY_BYTES", 0)
     code, out, err = casemate("up", "--json", "--device", "cpu")
     assert (code, json.loads(out)["answer"]) == (0, "A network joins computers.")
     assert "8/8 Ask a first question" in err
@@ -85,7 +85,7 @@ def test_up_in_the_foreground_stops_all_when_interrupted(
         raise InterruptError
 
     save(installed.config, config)
-    monkeypatch.setattr("install.preflight.MEMORY_BYTES", 0)
+    monkeypatch.setattr("install.preflight.machine.MEMORY_BYTES", 0)
     stay = cli._stay
 
     def stay_shortly(places: Places) -> None:

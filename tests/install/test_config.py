@@ -142,3 +142,17 @@ def test_a_bare_appliance_stays_bare_until_told_otherwise() -> None:
     assert resolve({}, {"CASEMATE_BARE": "true"}).bare
     with pytest.raises(SettingError, match="CASEMATE_BARE is true or false"):
         resolve({}, {"CASEMATE_BARE": "perhaps"})
+
+
+def test_systemd_is_remembered_and_taken_back(tmp_path: Path) -> None:
+    remembered = resolve({"systemd": True}, {})
+    save(tmp_path / "config.json", remembered)
+
+    assert load(tmp_path / "config.json") == remembered
+    assert resolve({}, {}, remembered).systemd
+    assert not resolve({"systemd": False}, {}, remembered).systemd
+
+
+def test_containers_are_not_systemds_to_keep() -> None:
+    with pytest.raises(SettingError, match="exclude each other"):
+        resolve({"systemd": True, "containers": True}, {})

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from install import demo_licence, licence_files
+from install import demo_licence
+from install.admin import licence_files
 from install.config import Config
 from install.demo_licence import Order, key_file, licence_file
 from install.places import Places

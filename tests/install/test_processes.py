@@ -46,6 +46,31 @@ def test_a_service_is_known_by_its_mark(home: Path, service: subprocess.Popen[st
     assert processes.services_of(home.parent) == []
 
 
+PARENT = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "input()"], env={}, stdin=subprocess.PIPE)
+print(child.pid, flush=True)
+input()
+child.communicate()
+"""
+
+
+def test_a_child_with_a_bare_environment_is_below_its_service(home: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "CASEMATE_RUN": str(home)},
+    ) as service:
+        assert service.stdout
+        child = int(service.stdout.readline())
+        assert not processes.is_service_of(child, home)
+        assert processes.is_below_service_of(child, home)
+        assert not processes.is_below_service_of(child, home.parent)
+        service.communicate("\n")
+
+
 def test_a_person_who_set_the_home_is_no_service(home: Path) -> None:
     with start(SLEEPER, CASEMATE_HOME=str(home)) as child:
         assert processes.services_of(home) == []

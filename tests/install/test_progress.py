@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from install.progress import STEPS, Display, Step, complain, duration, size
+from install.progress import STEPS, Bytes, Display, Step, complain, duration, size
 
 
 class Terminal(io.StringIO):
@@ -93,3 +93,16 @@ def test_sizes_read_well(count: float, text: str) -> None:
 def test_each_sentence_has_its_line(capsys: pytest.CaptureFixture[str]) -> None:
     complain("One.\nTwo.")
     assert capsys.readouterr().err == "casemate: One.\ncasemate: Two.\n"
+
+
+def test_bytes_show_how_far_they_are() -> None:
+    step = Step(title="Digests", began=0.0)
+    count = Bytes(step, 4_000_000)
+    count(1_000_000)
+    count(1_000_000)
+    assert step.now().startswith("[##########----------] 2.0 MB of 4.0 MB, ")
+
+
+def test_nothing_to_count_is_all_of_it() -> None:
+    step = Step(title="Digests", began=0.0)
+    assert Bytes(step, 0).text().startswith(f"[{'#' * 20}] 0 bytes")

@@ -3,14 +3,14 @@ from dataclasses import replace
 
 import pytest
 
-from install import readiness, stopping, supervision
+from install import readiness, stopping
 from install.config import Config
 from install.errors import NotReadyError
 from install.places import Places
 from install.readiness import Clock
+from install.running import Running, started
 from install.services import NAMES
 from install.status import SINCE_BOOT, ModelState, Status, judge, look, read_models
-from install.supervision import Running
 
 READY = ModelState(ref="m", state="ready", reason=None, restarts=0, port=8000)
 ANSWERING = {"instance": True, "gateway": True}
@@ -65,7 +65,7 @@ def test_another_boot_is_told(places: Places, config: Config) -> None:
 
 def test_what_up_left_is_empty_when_damaged(places: Places) -> None:
     stopping.started_file(places).write_text("{")
-    assert supervision.started(places) == {}
+    assert started(places) == {}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"models": [{}]}'])

@@ -27,6 +27,7 @@ def test_checks_come_first_and_system_tests_last() -> None:
         "static checks",
         "fast tests",
         "coverage",
+        "system tests of bundles and engines",
         "system tests",
     ]
 
@@ -47,6 +48,24 @@ def test_every_part_runs_and_the_first_failure_counts(
     said = capfd.readouterr().out
     assert "ran 4" in said
     assert "== part 3 FAILED (3)" in said
+
+
+def test_a_part_beside_another_is_told_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    a_program(tmp_path, "python", 'echo "ran $1"; exit $1')
+    parts = [Part(name="aside", arguments=("5",), is_beside=True), Part(name="a", arguments=("0",))]
+    monkeypatch.setattr(testing, "add_debian_packages", lambda _display: None)
+    monkeypatch.setattr(testing, "make_environment", lambda *_: tmp_path / "python")
+    monkeypatch.setattr(testing, "parts_for", lambda _arguments: parts)
+    assert testing.run_tests(tmp_path, []) == 5
+    said = capfd.readouterr().out
+    assert said.index("ran 0") < said.index("== a passed") < said.index("ran 5")
+    assert "== aside FAILED (5)" in said
+
+
+def test_every_system_test_is_in_one_of_the_two_parts() -> None:
+    assert all((Path(__file__).parents[2] / path).exists() for path in testing.APART)
 
 
 def test_missing_debian_packages_are_installed_after_an_update(

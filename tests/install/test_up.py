@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from install import config, preflight, processes, readiness, status, stopping, summary, up
+from install import config, processes, readiness, status, stopping, summary, up
 from install.config import Config
 from install.errors import AlreadyWorkingError, NotReadyError, SetUpCommandError
 from install.first_question import FirstQuestion
@@ -18,6 +18,7 @@ from install.locking import held
 from install.options import UpOptions
 from install.outcome import Outcome
 from install.places import Places
+from install.preflight import machine
 from install.progress import Display
 from install.supervision import Supervisor
 
@@ -26,8 +27,8 @@ FIRST = FirstQuestion(answer=None, refusal="Nothing answers here.", is_demo_lice
 
 @pytest.fixture(autouse=True)
 def small_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preflight, "MEMORY_BYTES", 0)
-    monkeypatch.setattr(preflight, "RUNNING_BYTES", 0)
+    monkeypatch.setattr(machine, "MEMORY_BYTES", 0)
+    monkeypatch.setattr(machine, "RUNNING_BYTES", 0)
 
 
 def go_up(places: Places, settings: Config, **flags: object) -> Outcome:

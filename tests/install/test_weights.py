@@ -35,14 +35,14 @@ def test_without_a_wish_the_demonstration_model_is_served(places: Places) -> Non
     found = chosen_model(places, Config())
     assert found.is_demonstration
     assert "demonstration" in found.name
-    assert found.ref == chosen_ref(Config()) == "smollm2-135m-instruct"
+    assert found.ref == chosen_ref(places, Config()) == "smollm2-135m-instruct"
 
 
 def test_a_folders_name_becomes_the_ref(places: Places, folder: Path) -> None:
     settings = Config(model=str(folder), family="llama3")
     found = chosen_model(places, settings)
     assert (found.ref, found.name, found.family) == ("big-model-7b", "Big Model (7B)", "llama3")
-    assert found.ref == chosen_ref(settings)
+    assert found.ref == chosen_ref(places, settings)
     assert not found.is_demonstration
 
 

@@ -1,14 +1,15 @@
 """Minting over REST."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import structlog
 from litestar import Request, post
 from litestar.di import NamedDependency, Provide
 from litestar.response import Response
-from pydantic import BaseModel, ConfigDict, StrictInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 
 from appliance.access_tokens import rules, usecases
 from appliance.access_tokens.usecases import Minter
@@ -23,30 +24,56 @@ ProjectNamespace = Callable[[Session, User, int, datetime], int]
 FindNamespace = Callable[[Session], Namespace | None]
 
 
+MAX_SCOPES = 100
+LONGEST_S = int(rules.DIRECT_LIFETIME.total_seconds())
+
+_log = structlog.get_logger()
+
+
 class TokenBody(BaseModel):
-    """A wish for a token of one group, or of a project's group; none: the default one."""
+    """A wish for a token of one group, or of a project's group; none: the default one.
+
+    `scopes` and `expires_in`, in seconds, make it narrower than what the caller is granted, for
+    who is to try one thing; they never make it wider.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     namespace_id: StrictInt | None = None
     project_id: StrictInt | None = None
+    scopes: frozenset[StrictStr] | None = Field(default=None, min_length=1, max_length=MAX_SCOPES)
+    expires_in: StrictInt | None = Field(default=None, ge=1, le=LONGEST_S)
+
+    @property
+    def is_narrower(self) -> bool:
+        """Whether less is asked for than the caller has."""
+        return self.scopes is not None or self.expires_in is not None
 
     def check(self) -> None:
-        """Passes when it names exactly one.
+        """Passes when it names one group at most, and anything at all.
 
         Raises:
-            InvalidFieldsError: it names both, or none.
+            InvalidFieldsError: it names both, or nothing.
         """
-        if (self.namespace_id is None) == (self.project_id is None):
+        named = (self.namespace_id is not None) + (self.project_id is not None)
+        if named > 1 or not (named or self.is_narrower):
             sentence = "name exactly one of namespace_id and project_id"
             raise InvalidFieldsError({"namespace_id": sentence})
 
+    def purpose(self) -> rules.Purpose:
+        """What the token is for."""
+        lifetime = rules.DIRECT_LIFETIME
+        if self.expires_in is not None:
+            lifetime = timedelta(seconds=self.expires_in)
+        return rules.Purpose(jti=uuid4(), scopes=self.scopes, lifetime=lifetime)
 
-async def _read_wish(request: Request[Any, Any, Any]) -> TokenBody | None:
+
+async def provide_wish(request: Request[Any, Any, Any]) -> TokenBody:
+    """What is asked for; no body at all asks for everything that is granted."""
     # Clients post no body at all, often with a content type, which Litestar's own reading refuses.
     body = await request.body()
     if not body.strip():
-        return None
+        return TokenBody()
     try:
         wish = TokenBody.model_validate_json(body)
     except ValidationError as cause:
@@ -58,18 +85,17 @@ async def _read_wish(request: Request[Any, Any, Any]) -> TokenBody | None:
 
 async def provide_find_namespace(
     *,
-    request: Request[Any, Any, Any],
+    wish: NamedDependency[TokenBody],
     caller: NamedDependency[Caller],
     project_namespace: NamedDependency[ProjectNamespace],
     clock: NamedDependency[Clock],
 ) -> FindNamespace:
     """Finds the group that a token is asked for, in the transaction that mints it."""
-    wish = await _read_wish(request)
 
     def find(session: Session) -> Namespace | None:
         now = clock()
-        namespace_id = wish.namespace_id if wish else None
-        if wish is not None and wish.project_id is not None:
+        namespace_id = wish.namespace_id
+        if wish.project_id is not None:
             namespace_id = project_namespace(session, caller.user, wish.project_id, now)
         return usecases.namespace_of_token(session, caller.user, namespace_id, now=now)
 
@@ -79,13 +105,17 @@ async def provide_find_namespace(
 @post(
     "/api/v4/ai/access_tokens",
     opt={"access": Access.AI},
-    dependencies={"find_namespace": Provide(provide_find_namespace)},
+    dependencies={
+        "wish": Provide(provide_wish),
+        "find_namespace": Provide(provide_find_namespace),
+    },
 )
 async def mint_access_token(
     *,
     caller: NamedDependency[Caller],
     db: NamedDependency[Db],
     minter: NamedDependency[Minter],
+    wish: NamedDependency[TokenBody],
     find_namespace: NamedDependency[FindNamespace],
     clock: NamedDependency[Clock],
 ) -> Response[dict[str, Any]]:
@@ -94,11 +124,18 @@ async def mint_access_token(
         lambda session: minter.mint(
             session,
             caller,
-            rules.Purpose(jti=uuid4()),
+            wish.purpose(),
             namespace=find_namespace(session),
             now=clock(),
         )
     )
+    if wish.is_narrower:
+        _log.info(
+            "narrow_access_token_minted",
+            user_id=caller.user.id,
+            scopes=sorted(token.claims.scopes),
+            life_s=token.claims.exp - token.claims.iat,
+        )
     return Response(
         {
             "token": token.text,

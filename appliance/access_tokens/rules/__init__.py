@@ -18,6 +18,7 @@ from appliance.access_tokens.rules.keys import (
     public_half,
 )
 from appliance.access_tokens.rules.minting import (
+    DIRECT_LIFETIME,
     EDITOR_LIFETIME,
     FORWARDED_LIFETIME,
     INSTANCE_KEPT,
@@ -50,6 +51,7 @@ from appliance.access_tokens.rules.rotation import (
 )
 
 __all__ = [
+    "DIRECT_LIFETIME",
     "EDITOR_LIFETIME",
     "FORWARDED_LIFETIME",
     "INSTANCE_KEPT",

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from fcntl import LOCK_EX, flock
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from alembic import command
@@ -13,7 +15,11 @@ from sqlalchemy.pool import NullPool
 
 from appliance.errors import ApplianceError
 from appliance.storage.engine import plain_engine
+from appliance.storage.generations import DatabaseTooNewError, generation_of, note_generation
 
+# One more with each release that has new migrations. A release also works with a database that is
+# one ahead, so that a rollback keeps the live database.
+SCHEMA_GENERATION = 1
 # Any number, as long as nothing else in this database locks the same one.
 MIGRATION_LOCK = 0x0CA5E0A1
 
@@ -30,12 +36,38 @@ class ForeignKeysBrokenError(ApplianceError):
 def migrate(url: URL) -> None:
     """Upgrades to the newest form; two that start at once take turns.
 
+    A database that the next release has upgraded is left as it is.
+
     Raises:
+        DatabaseTooNewError: it is further ahead than that.
         ForeignKeysBrokenError: the result does not hold together.
     """
     with _alone(url) as connection:
+        upgrade(connection)
+
+
+def upgrade(connection: Connection) -> None:
+    """`migrate` on a connection that nobody else migrates on at the time.
+
+    Raises:
+        DatabaseTooNewError: more than one generation ahead.
+        ForeignKeysBrokenError: the result does not hold together.
+    """
+    found = generation_of(connection)
+    if found is not None and found > SCHEMA_GENERATION + 1:
+        raise DatabaseTooNewError(found, SCHEMA_GENERATION)
+    if found is None or found <= SCHEMA_GENERATION:
         command.upgrade(alembic_config(connection), "head")
-        _check_foreign_keys(connection)
+        note_generation(connection, SCHEMA_GENERATION, release=own_release(), now=datetime.now(UTC))
+    _check_foreign_keys(connection)
+
+
+def own_release() -> str:
+    """This program's version; in a clone that was never installed, a word that says so."""
+    try:
+        return version("casemate")
+    except PackageNotFoundError:
+        return "unreleased"
 
 
 def alembic_config(connection: Connection) -> Config:

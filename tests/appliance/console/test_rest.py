@@ -20,6 +20,13 @@ async def test_a_filled_instance_is_ready(server: Server) -> None:
     assert set(answer.json()["checks"].values()) == {"ok"}
 
 
+async def test_an_admin_sees_that_nothing_was_refused(server: Server) -> None:
+    answer = await server.ask("GET", "/api/v4/ai/egress")
+    reasons = {"host": 0, "network": 0, "unguarded": 0}
+    assert answer.json() == {"service": "instance", "refused": 0, "reasons": reasons}
+    assert (await server.ask("GET", "/api/v4/ai/egress", pat="")).status_code == 401
+
+
 async def test_without_a_signing_key_it_is_not_ready_and_says_so(server: Server) -> None:
     await server.db.write(lambda session: session.exec(delete(SigningKeyRow)))
     answer = await server.ask("GET", "/-/readiness", pat="")

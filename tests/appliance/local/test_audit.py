@@ -1,3 +1,4 @@
+import io
 from contextlib import closing
 
 import pytest
@@ -33,3 +34,18 @@ def test_the_command_says_and_exits_with_what_it_found(
     _run(filled, "UPDATE audit_events SET action = 'x' WHERE sequence = 4")
     assert program.main(["audit", "verify"]) == 1
     assert '"first_bad": 4' in capsys.readouterr().out
+
+
+def test_what_was_done_to_the_appliance_is_added(
+    filled: FilledHome, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CASEMATE_HOME", str(filled.home))
+    monkeypatch.setenv("CASEMATE_DATABASE_URL", filled.url)
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"bundle": "abc"}'))
+    assert program.main(["audit", "record", "bundle_applied"]) == 0
+    assert local_audit.verify(filled.settings()).is_intact
+    monkeypatch.setattr("sys.stdin", io.StringIO("[]"))
+    assert program.main(["audit", "record", "bundle_applied"]) == 2
+    assert "must be a JSON object" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        program.main(["audit", "record", "user_created"])

@@ -124,6 +124,7 @@ print(len(refused))
 """
 
 
+@pytest.mark.planted_egress("telemetry.example")
 def test_as_a_hook_it_stops_pythons_own_sockets_also_under_uvloop() -> None:
     done = subprocess.run(
         [sys.executable, "-c", AS_A_HOOK], capture_output=True, text=True, timeout=60, check=True

@@ -1,13 +1,16 @@
 import asyncio
+import json
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_network
+from pathlib import Path
 
 import aiohttp
 import pytest
 
 from gateway.contract.addresses import DEFAULT_NETWORKS
 from gateway.contract.egress import EgressRefusedError, Reason
+from gateway.contract.ledger import Ledger
 from gateway.contract.recorder import EgressRecorder
 from gateway.upstream.egress import (
     AddressInfo,
@@ -127,6 +130,24 @@ def test_a_recorder_hears_which_sockets_are_the_guards() -> None:
         recorder("socket.connect", (opened, ("127.0.0.1", 80)))
         with pytest.raises(EgressRefusedError, match="past the guard"):
             recorder("socket.connect", (opened, ("127.0.0.2", 80)))
+
+
+def test_what_the_guard_refuses_is_in_the_ledger(tmp_path: Path) -> None:
+    recorder = EgressRecorder(lambda _: None, ledger=Ledger(tmp_path, "gateway"))
+    guard = EgressGuard(DEFAULT_NETWORKS, on_refused=lambda _: None, recorder=recorder)
+    with pytest.raises(EgressRefusedError):
+        guard.open_socket(an_answer("198.51.100.7")[0])
+    line = json.loads((tmp_path / "gateway.jsonl").read_text())
+    assert (line["what"], line["host"]) == ("connect", "198.51.100.7")
+
+
+async def test_what_a_guard_aside_refuses_is_an_answer_and_no_attempt(tmp_path: Path) -> None:
+    ledger = tmp_path / "gateway.jsonl"
+    recorder = EgressRecorder(lambda _: None, ledger=Ledger(ledger.parent, "gateway"))
+    guard = EgressGuard(DEFAULT_NETWORKS, on_refused=lambda _: None, recorder=recorder)
+    with pytest.raises(EgressRefusedError):
+        await guard.aside("gpu-1.corp").resolve("198.51.100.7", 80)
+    assert not await asyncio.to_thread(ledger.exists)
 
 
 def a_guard(

@@ -22,7 +22,7 @@ echo wheel > "$2/stand_in-1-py3-none-any.whl"
 """
 SMALL = "a-small-model"
 NO_BYTES = dict.fromkeys(
-    ("lockdown", "instance", "gateway", "model-server cpu", "model-server cuda"), 1
+    ("lockdown", "instance", "gateway", "model-server cpu", "model-server cuda", "toolbox"), 1
 )
 
 
@@ -79,6 +79,6 @@ def ready_home(places: Places, monkeypatch: pytest.MonkeyPatch) -> Places:
     program.write_text(PIP)
     program.chmod(0o755)
     places.containers.mkdir()
-    monkeypatch.setattr("install.preflight.MEMORY_BYTES", 0)
+    monkeypatch.setattr("install.preflight.machine.MEMORY_BYTES", 0)
     monkeypatch.setattr("install.containers.making.BUILD_BYTES", NO_BYTES)
     return places

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from install.containers.contexts import Recipe, copied, labelled
+from install.containers.contexts import Recipe, copied, header, labelled
 from install.containers.errors import BuildError
 
 DOCKERFILE = """FROM base AS build
@@ -76,3 +76,9 @@ def test_a_missing_source_is_named(recipe: Recipe, tmp_path: Path) -> None:
     (tmp_path / "locks" / "gateway.lock").unlink()
     with pytest.raises(BuildError, match="which it is made from, is missing"):
         recipe.sources()
+
+
+def test_a_file_of_any_size_has_one_header() -> None:
+    large = header("layer.tar", 20 << 30)
+    assert len(large) == tarfile.BLOCKSIZE
+    assert tarfile.TarInfo.frombuf(large, "ascii", "strict").size == 20 << 30

@@ -26,6 +26,7 @@ from install.options import UpOptions
 from install.outcome import Outcome
 from install.places import Places
 from install.progress import CONTAINER_STEPS, Display
+from install.slots import slot
 from tests.fakes.docker_engine import FakeEngine
 from tests.install.conftest import Run
 
@@ -90,6 +91,35 @@ def test_a_second_up_builds_restarts_and_changes_nothing(go_up: GoUp, engine: Fa
     assert len(engine.licensed["licences"]) == 1
     assert {name: each["Id"] for name, each in engine.containers.items()} == running
     assert {path.name: path.read_bytes() for path in secrets.iterdir()} == before
+
+
+def test_a_bundles_images_run_in_place_of_built_ones(
+    go_up: GoUp, engine: FakeEngine, small_model: Path
+) -> None:
+    images = {name: f"casemate/{name}:2-abc" for name in (*SERVICES, "toolbox")}
+    for tag in images.values():
+        engine.add_image(tag)
+    home = go_up.places.home
+    go_up.places.pointer.symlink_to("slots/a")
+    (home / "slots").mkdir()
+    (home / "envs").rename(home / "slots" / "a")
+    model = slot.SlotModel(
+        ref="carried", name="Carried", family="general", context_tokens=None, path=str(small_model)
+    )
+    facts = slot.Slot(
+        release="2.0.0",
+        schema_generation=1,
+        bundle="0" * 64,
+        device="cpu",
+        models=(model,),
+        images=images,
+    )
+    slot.write(home / "slots" / "a", facts)
+    outcome = go_up(model="starter")
+    assert (outcome.model, outcome.answer) == ("carried", "A network joins computers.")
+    assert engine.built == []
+    told = json.loads(project.services_file(go_up.places).read_text())["services"]
+    assert {name: told[name]["image"] for name in told} == {name: images[name] for name in SERVICES}
 
 
 def test_no_secret_is_in_an_argument_or_an_environment(go_up: GoUp, engine: FakeEngine) -> None:

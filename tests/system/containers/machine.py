@@ -16,7 +16,7 @@ from tests.system.containers.prepared import NoEngineError, Prepared
 FIRST_PROCESS = Path(__file__).parent / "first_process.py"
 CGROUPS = Path("/sys/fs/cgroup")
 ENGINE_WITHIN_S = 60
-COMMAND_WITHIN_S = 300
+COMMAND_WITHIN_S = 900
 
 GET = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=5).read().decode())"
 

@@ -29,7 +29,7 @@ DEBIAN = (
     "mmdebstrap",
     "--quiet",
     "--variant=minbase",
-    "--include=python3",
+    "--include=python3,python3-venv,openssl",
     *(f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in LEFT_OUT),
     f"--customize-hook={CLEANING}",
     "bookworm",

@@ -63,6 +63,10 @@ class House:
         """How many statements of the database a query takes."""
         # The first use of a token is noted.
         await self.asker.data("{ currentUser { id } }")
+        # What is done by the clock may fall into one of them.
+        return min([await self._statements(query, **asked) for _ in range(3)])
+
+    async def _statements(self, query: str, **asked: Any) -> int:
         found: list[tuple[object, str]] = []
 
         def note(*arguments: Any) -> None:

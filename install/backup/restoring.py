@@ -1,0 +1,220 @@
+"""Puts a backup in the place of what is here; until the restored one is ready, that is kept."""
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from install import config, locking
+from install.backup import databases, exchange, parts
+from install.backup.errors import BackupError, BackupUnfitError, RestoreFailedError
+from install.backup.exchange import MOVED, PLACED, RestoreUndecidedError, State
+from install.backup.parts import Unpacked
+from install.config import Config
+from install.errors import InstallError, InterruptError
+from install.places import Places
+from install.slots.program import Program
+
+Say = Callable[[str], None]
+OWN = ("containers", "systemd")
+RECEIPTS_KEY = Path("keys") / "receipts.pem"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What a restore came to: what the backup says of itself, of the database, and of `up`."""
+
+    facts: dict[str, Any]
+    database: dict[str, Any]
+    answer: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restore:
+    """One restore, under the home's lock; `passed` hears each step once it is done."""
+
+    places: Places
+    lock: int
+    say: Say = lambda _line: None
+    passed: exchange.Pass = lambda _step: None
+
+    def run(self, path: Path, passphrase: bytes) -> Restored:
+        """Does all of it.
+
+        Raises:
+            BackupDamagedError, PassphraseWrongError, BackupUnfitError: nothing was changed.
+            RestoreFailedError: what was before is back.
+        """
+        mend(self.places)
+        before = config.load(self.places.config)
+        work = exchange.folder_of(self.places)
+        shutil.rmtree(work, ignore_errors=True)
+        try:
+            self.say("reading the backup")
+            unpacked = parts.unpack(path, passphrase, work / exchange.UNPACKED)
+            self._check(unpacked, before)
+            settings = self._prepare(unpacked, before)
+        except BaseException:
+            shutil.rmtree(work, ignore_errors=True)
+            raise
+        return self._exchange(unpacked, before, settings)
+
+    @property
+    def program(self) -> Program:
+        """The program in use, which alone starts and stops the services."""
+        folder = self.places.slot
+        return Program(places=self.places, folder=folder, lock=self.lock, began=time.time())
+
+    def _check(self, unpacked: Unpacked, before: Config | None) -> None:
+        here = before or Config()
+        if bool(unpacked.facts["containers"]) != here.containers:
+            ways = ("processes", "containers")
+            sentence = (
+                f"The backup is of {ways[not here.containers]}, and {ways[here.containers]} are "
+                "installed here; install it the other way first."
+            )
+            raise BackupUnfitError(sentence)
+        found = databases.facts_of(unpacked.snapshot).generation
+        known = databases.known_generation(self.places, here)
+        if found is not None and found > known:
+            sentence = (
+                f"The database in the backup has the shape of a newer release (generation {found}, "
+                f"this one knows {known}). Apply that release's bundle, restore, then go back with "
+                "`casemate bundle rollback` if need be."
+            )
+            raise BackupUnfitError(sentence)
+
+    def _prepare(self, unpacked: Unpacked, before: Config | None) -> Config:
+        """Adds to the unpacked files what of this home stays; the settings to go on with."""
+        files, home = unpacked.files, self.places.home
+        settings = config.load(files / "config.json") or before or Config()
+        if before is not None:
+            # How the services are kept running is this machine's own.
+            kept = {name: getattr(before, name) for name in OWN if hasattr(before, name)}
+            settings = replace(settings, **kept)
+        config.save(files / "config.json", settings)
+        has_receipts = any(self.places.receipts.glob("*.json"))
+        if has_receipts and (home / RECEIPTS_KEY).exists():
+            # They are signed with the key of here.
+            (files / RECEIPTS_KEY).parent.mkdir(mode=0o700, exist_ok=True)
+            shutil.copy2(home / RECEIPTS_KEY, files / RECEIPTS_KEY)
+            shutil.rmtree(files / "receipts", ignore_errors=True)
+        return settings
+
+    def _exchange(self, unpacked: Unpacked, before: Config | None, settings: Config) -> Restored:
+        was_up = self._stop(before)
+        state: State | None = None
+        try:
+            self._keep_database(before)
+            state = self._move_files(unpacked, settings)
+            self.say("restoring the database")
+            database = databases.restore(self.places, settings, unpacked.snapshot)
+            state = exchange.advance(self.places, state, PLACED, passed=self.passed)
+            told = self.program.up(say=self.say)
+        except (InstallError, InterruptError, OSError) as cause:
+            sentence = cause.sentence if isinstance(cause, InstallError) else str(cause)
+            self.say("putting back what was before")
+            raise self._back(sentence or "Interrupted.", was_up=was_up) from cause
+        exchange.forget(self.places)
+        return Restored(
+            facts=dict(unpacked.facts), database=database, answer=str(told.get("answer", ""))
+        )
+
+    def _stop(self, before: Config | None) -> bool:
+        if before is None:
+            return False
+        self.say("stopping the services")
+        self.program.down()
+        return True
+
+    def _keep_database(self, before: Config | None) -> None:
+        """A database that cannot be read is kept by who replaces it, under another name."""
+        if before is None:
+            return
+        kept = exchange.folder_of(self.places) / exchange.BEFORE_DATABASE
+        try:
+            databases.snapshot(self.places, before, kept)
+        except InstallError:
+            kept.unlink(missing_ok=True)
+            self.say("the database here cannot be read; it is replaced without being kept")
+
+    def _move_files(self, unpacked: Unpacked, settings: Config) -> State:
+        items = parts.items(containers=settings.containers)
+        missing = [
+            each
+            for each in parts.FILLING
+            if not (self.places.home / each).exists() and (unpacked.files / each).exists()
+        ]
+        return exchange.begin(self.places, (*items, *missing), passed=self.passed)
+
+    def _back(self, sentence: str, *, was_up: bool) -> RestoreFailedError:
+        try:
+            if self.places.config.exists():
+                self.program.down()
+            mend(self.places, undo=True)
+            exchange.forget(self.places)
+            if was_up:
+                self.program.up(say=self.say)
+        except InstallError as then:
+            return RestoreFailedError(
+                sentence, f"What was before did not start again either: {then.sentence}"
+            )
+        return RestoreFailedError(
+            sentence,
+            "What was before runs again." if was_up else "Everything is as it was before.",
+        )
+
+
+def mend(places: Places, *, undo: bool = False) -> str | None:
+    """Decides a restore that was cut: back to what was before, or done; says which.
+
+    One whose files and database are both in place stays, unless `undo`. The services do not run.
+
+    Raises:
+        RestoreUndecidedError: what was before cannot be put back.
+    """
+    state = exchange.read(places)
+    if state is None:
+        return None
+    if state.step == PLACED:
+        if not undo:
+            exchange.forget(places)
+            return "A restore that was cut is in place."
+        # From here on a kill must not let it pass for one that is in place.
+        state = exchange.advance(places, state, MOVED, passed=lambda _step: None)
+    try:
+        exchange.put_back(places, state)
+        if state.step in {MOVED, PLACED}:
+            _put_database_back(places)
+    except (OSError, BackupError) as cause:
+        raise RestoreUndecidedError(exchange.folder_of(places), str(cause)) from cause
+    exchange.forget(places)
+    return "A restore that was cut was taken back; everything is as it was before."
+
+
+def mend_before_up(places: Places, *, has_lock: bool) -> str | None:
+    """`mend` for who is about to start the services; not what a restore itself starts.
+
+    Raises:
+        InstallError: it cannot be decided, or somebody is at work here.
+    """
+    state = exchange.read(places)
+    if state is None or (has_lock and state.step == PLACED):
+        return None
+    if has_lock:
+        return mend(places)
+    with locking.held(places):
+        return mend(places)
+
+
+def _put_database_back(places: Places) -> None:
+    kept = exchange.folder_of(places) / exchange.BEFORE_DATABASE
+    settings = config.load(places.config)
+    if kept.exists() and settings is not None:
+        databases.restore(places, settings, kept)

@@ -1,0 +1,1 @@
+"""What bundles bring in: two slots that take turns, and the steps from one to the other."""

@@ -1,0 +1,1 @@
+"""What is to be done by the clock while the services run."""

@@ -1,0 +1,1 @@
+"""Nothing of the model server leaves the machine; what tries is refused and kept in a ledger."""

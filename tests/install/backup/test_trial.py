@@ -1,0 +1,38 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from install.backup import trial
+from install.backup.errors import BackupDamagedError
+from install.config import Config
+from install.errors import NotReadyError
+from install.places import Places
+from tests.install.backup.conftest import SECRET, fill, mark_of
+
+Make = Callable[..., Path]
+
+
+def test_a_trial_without_a_model_says_how_far_it_came(home: Places, backup: Make) -> None:
+    path = backup()
+    fill(home, "new")
+    heard: list[str] = []
+    with pytest.raises(NotReadyError, match="database restored well"):
+        trial.run(home, Config(), path, passphrase=SECRET, say=heard.append)
+    assert len(heard) == 2
+    assert mark_of(home) == "new"
+    assert not (home.home / trial.SCRATCH).exists()
+
+
+def test_containers_have_their_database_tried(home: Places, backup: Make) -> None:
+    tried = trial.run(home, Config(containers=True), backup(), passphrase=SECRET)
+    assert (tried.answer, tried.not_asked) == ("", trial.IN_CONTAINERS)
+    assert tried.as_dict()["database"] == {"epoch": 2}
+
+
+def test_a_damaged_one_fails_the_trial(home: Places, backup: Make) -> None:
+    path = backup()
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(BackupDamagedError):
+        trial.run(home, Config(), path, passphrase=SECRET)
+    assert not (home.home / trial.SCRATCH).exists()
