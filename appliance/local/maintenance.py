@@ -43,20 +43,20 @@ def add_to(commands: Any) -> None:
 
 def _says(work: Callable[[Settings, argparse.Namespace], dict[str, Any]]) -> Command:
     def command(settings: Settings, arguments: argparse.Namespace) -> None:
-        print(json.dumps(work(settings, arguments)))  # noqa: T201  # what was asked for
+        _tell(work(settings, arguments))
 
     return command
 
 
 def _check(settings: Settings, _: argparse.Namespace) -> int:
     found = database.check(settings)
-    print(json.dumps(found))  # noqa: T201  # what was asked for
+    _tell(found)
     return 0 if found["ok"] else BROKEN_EXIT
 
 
 def _snapshot(settings: Settings, arguments: argparse.Namespace) -> None:
     if arguments.file != STREAM:
-        print(json.dumps(database.snapshot(settings, arguments.file)))  # noqa: T201  # as above
+        _tell(database.snapshot(settings, arguments.file))
         return
     with _scratch(settings) as file:
         database.snapshot(settings, file)
@@ -67,12 +67,16 @@ def _snapshot(settings: Settings, arguments: argparse.Namespace) -> None:
 
 def _restore(settings: Settings, arguments: argparse.Namespace) -> None:
     if arguments.file != STREAM:
-        print(json.dumps(database.restore(settings, arguments.file)))  # noqa: T201  # as above
+        _tell(database.restore(settings, arguments.file))
         return
     with _scratch(settings) as file:
         with file.open("xb") as found:
             shutil.copyfileobj(sys.stdin.buffer, found)
-        print(json.dumps(database.restore(settings, file)))  # noqa: T201  # as above
+        _tell(database.restore(settings, file))
+
+
+def _tell(found: dict[str, Any]) -> None:
+    print(json.dumps(found))  # noqa: T201  # what was asked for
 
 
 @contextmanager

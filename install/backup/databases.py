@@ -93,7 +93,7 @@ def known_generation(places: Places, settings: Config) -> int:
     return int(found["generation"])
 
 
-def record(places: Places, settings: Config, event: str, facts: dict[str, Any]) -> None:  # noqa: PLR0917  # what happened where
+def record(places: Places, settings: Config, event: str, *, facts: dict[str, Any]) -> None:
     """Adds what was done to the audit log.
 
     Raises:

@@ -72,7 +72,8 @@ def make(
             sentence = f"{path} could not be written: {cause.strerror or cause}."
             raise BackupError(sentence) from cause
     size = path.stat().st_size
-    databases.record(places, settings, "backup_made", {"file": path.name, "bytes": size})
+    facts_of_file = {"file": path.name, "bytes": size}
+    databases.record(places, settings, "backup_made", facts=facts_of_file)
     return Made(path=path, size_bytes=size, facts=facts, warnings=_warnings(settings))
 
 

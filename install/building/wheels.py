@@ -4,7 +4,7 @@ import re
 import zipfile
 from dataclasses import dataclass
 from email.parser import HeaderParser
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 MAX_TEXT_BYTES = 4 * 1024 * 1024
 _TEXT = re.compile(r"(?i)(licen[cs]e|copying|notice|copyright|authors|third.?party).*")
@@ -68,8 +68,8 @@ def texts(wheel: Path, found: About) -> dict[str, bytes]:
 
 
 def _is_metadata(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    return len(parts) == 2 and parts[0].endswith(".dist-info") and parts[1] == "METADATA"  # noqa: PLR2004  # folder and file
+    folder, _, file = name.partition("/")
+    return folder.endswith(".dist-info") and file == "METADATA"
 
 
 def _is_text(name: str, folder: str) -> bool:

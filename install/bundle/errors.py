@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from install.errors import UNFIT, InstallError
 
+# So many of the paths that share a damaged chunk are named.
+NAMED = 3
+
 
 class BundleError(InstallError):
     """The root of what can be wrong with a bundle itself."""
@@ -42,8 +45,8 @@ class DamagedError(BundleError):
     code = "chunk_damaged"
 
     def __init__(self, digest: str, paths: tuple[str, ...]) -> None:
-        named = ", ".join(paths[:3]) or "the installer"
-        more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""  # noqa: PLR2004  # as above
+        named = ", ".join(paths[:NAMED]) or "the installer"
+        more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
         super().__init__(
             f"The chunk {digest} of {named}{more} is damaged; carry the bundle in again."
         )

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from install import locking
 from install.bundle.signers import SigningKey
+from install.errors import AlreadyWorkingError
 from install.places import Places
 from install.slots.journal import Attempt, Journal
 from tests.system.driver import PYTHON, Appliance
@@ -73,6 +75,15 @@ class Box(Appliance):
             timeout=timeout_s,
             check=False,
         )
+
+    def is_locked(self) -> bool:
+        """Whether something is at work on it, so that a second one would be refused."""
+        try:
+            handle = locking.take(self.places)
+        except AlreadyWorkingError:
+            return True
+        os.close(handle)
+        return False
 
     def attempts(self) -> Sequence[Attempt]:
         """What its journal says."""

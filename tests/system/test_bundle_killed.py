@@ -73,10 +73,13 @@ def killed_when(box: Box, bundle: Path, claim: Callable[[subprocess.Popen[bytes]
 
 
 def is_mended(box: Box) -> bool:
-    """Whether one release runs, healthy, and nothing is left to mend that stopped it."""
+    """Whether one release runs, healthy, and nothing is left to mend that stopped it.
+
+    What the killed one had started ends by itself, and holds the home's lock until then.
+    """
     found = box.attempts()
     touched = found[-1].is_open and found[-1].did(journals.SWITCHING)
-    return not touched and box.casemate("status").returncode == 0
+    return not touched and not box.is_locked() and box.casemate("status").returncode == 0
 
 
 def check_after_a_kill(box: Box, bundle: Path) -> None:

@@ -1,6 +1,7 @@
 """The world beyond the engine's machine: another namespace, reached by the default route."""
 
 import json
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -10,7 +11,8 @@ from typing import Any
 from tests.system.containers.machine import GET, Machine, finished
 from tests.system.containers.prepared import NoEngineError
 
-LISTENER = Path(__file__).parent / "listener.py"
+# Isolated from the hook that watches for ways out: it plays what lies there, and may answer.
+LISTENER = (sys.executable, "-I", str(Path(__file__).parent / "listener.py"))
 PORT = 9009
 
 # Addresses kept for documentation: nothing real is ever asked, even if a packet did get out.
@@ -73,7 +75,7 @@ class Outside:
         """Makes the namespace, lays the cable and starts listening."""
         # Waits for a line, since the cable comes after the namespace.
         wait = "ip link set lo up; read -r _; exec "
-        program = f"{sys.executable} {LISTENER} {self.notes.path} {PORT} dns outside"
+        program = shlex.join([*LISTENER, str(self.notes.path), str(PORT), "dns", "outside"])
         self._process = subprocess.Popen(
             ["unshare", "--net", "sh", "-c", f"echo here; {wait}{program}"],
             stdin=subprocess.PIPE,
@@ -148,4 +150,4 @@ class HostService:
 
     def start(self) -> None:
         """Returns once they listen."""
-        self.machine.stays(sys.executable, str(LISTENER), str(self.notes.path), str(PORT), "dns")
+        self.machine.stays(*LISTENER, str(self.notes.path), str(PORT), "dns")
