@@ -119,3 +119,11 @@ def test_every_package_folder_is_seen_by_the_import_checks(package: str) -> None
     folders = {path.parent for path in tracked(f"{package}/*.py", f"{package}/**/*.py")}
     without = [folder for folder in folders if not (folder / "__init__.py").is_file()]
     assert not without
+
+
+def test_no_test_says_which_processes_belong_to_a_home() -> None:
+    """With another answer to that, a stop would end what the developer runs."""
+    patched = re.compile(r"(setattr|patch)\(\s*\(?\s*(\"install\.processes|processes\b)")
+    found = [path for path in tracked("tests/**/*.py") if patched.search(path.read_text())]
+    found = [path for path in found if path != Path(__file__)]
+    assert not found
