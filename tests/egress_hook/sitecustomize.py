@@ -62,7 +62,7 @@ class Hook:
                 self._judge(_ADDRESSES[event], *address[:2])
         elif event in _LOOK_UPS:
             host = args[0].decode("utf-8", "replace") if isinstance(args[0], bytes) else args[0]
-            if isinstance(host, str) and (event == "socket.gethostbyaddr" or not _is_address(host)):
+            if isinstance(host, str) and (event == "socket.gethostbyaddr" or _is_name(host)):
                 self._judge("look-up", host)
 
     def _judge(self, what: str, host: str, port: Any = None) -> None:
@@ -90,6 +90,17 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_name(host: str) -> bool:
+    """Whether somebody is asked for it; nobody is for a number of old form, such as 0x7f000001."""
+    if _is_address(host):
+        return False
+    try:
+        socket.inet_aton(host)
+    except OSError:
+        return True
+    return False
 
 
 def stays(host: str) -> bool:
