@@ -352,4 +352,7 @@ def write_private(path: Path, text: str) -> None:
         os.fchown(handle, folder.st_uid, folder.st_gid)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
+        file.flush()
+        # Else a power cut could leave the new name on an empty file.
+        os.fsync(file.fileno())
     Path(name).replace(path)

@@ -23,9 +23,9 @@ from install.progress import Bytes, Display, Step, size
 from install.slots import fitting, guardian, making, preparing, recovery, slot, switching
 from install.slots import journal as journals
 from install.slots.journal import Journal
-from install.slots.preparing import Preparing
+from install.slots.preparing import Preparing, disk_watched
 from install.slots.program import Program, ProgramError
-from install.slots.slot import Slot
+from install.slots.slot import Slot, SlotDamagedError
 from install.slots.switching import Switch
 from install.tls import checking
 from install.units import machine
@@ -81,11 +81,16 @@ class Applying:
             lock = locking.take(self.places)
             stack.enter_context(locking.held(self.places, lock))
             self._mend(lock)
-            current = slot.current(self.places)
+            current = slot.whole(self.places.slot)
             fitting.check_release(bundle.manifest, current)
             device = self._device(bundle, settings)
             if current is not None and current.bundle == verified.bundle:
-                return self._as_it_was(current, lock, began=began)
+                try:
+                    return self._as_it_was(current, lock, began=began)
+                except ProgramError as error:
+                    if error.code != SlotDamagedError.code:
+                        raise
+                    self._note("The slot in use is damaged; the release is installed anew beside.")
             self._check(bundle, settings, device=device, lock=lock)
             change = self._begin(bundle, verified, lock)
             Preparing(
@@ -188,7 +193,8 @@ class Applying:
                 def say(line: str) -> None:
                     step.detail = line
 
-                change.run(accept, say=say)
+                with disk_watched(self.places):
+                    change.run(accept, say=say)
                 step.result = f"{accepted.get('asked', 0)} questions answered as expected"
             with self.display.step(RECEIPT) as step:
                 done = change.journal.attempts()[-1]
@@ -201,7 +207,7 @@ class Applying:
     def _forget(self, change: Switch) -> None:
         """Removes what neither slot stands on any more."""
         making.forget_unused(self.places)
-        facts = slot.read(self.places.home / change.goal)
+        facts = slot.whole(self.places.home / change.goal)
         if facts is not None and facts.images:
             from install.containers import loading
 
@@ -241,7 +247,7 @@ class Applying:
     def _applied(
         self, change: Switch, bundle: Bundle, accepted: dict[str, Any], *, began: float
     ) -> Applied:
-        before = slot.read(self.places.home / change.origin) if change.origin else None
+        before = slot.whole(self.places.home / change.origin) if change.origin else None
         return Applied(
             release=bundle.manifest.release,
             bundle=bundle.digest,

@@ -4,12 +4,15 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 from install import bootstrap, locking
 from install.backup import exchange
 from install.bundle import looking
+from install.bundle.errors import NoBundleError
+from install.bundle.opened import opened
 from install.containers import toolbox
 from install.errors import UNFIT, InstallError
 from install.options import add_settings, read_up, words_of
@@ -70,8 +73,9 @@ def run_apply(options: argparse.Namespace) -> int:
     if toolbox.is_wanted(os.environ):
         toolbox.run_apply(options)
     if options.carried is None:
-        looking.verified(options)
-        _go_on_with(options.bundle, str(Path(sys.base_prefix) / "bin" / "python3.11"))
+        found = looking.verified(options)
+        python = Path(sys.base_prefix) / "bin" / "python3.11"
+        _go_on_with(options.bundle, python, verified=found.bundle)
     display = Display.on(sys.stderr if options.json else sys.stdout, steps=applying.STEPS)
     done = Applying(
         places=bootstrap.find_places(),
@@ -88,17 +92,35 @@ def run_apply(options: argparse.Namespace) -> int:
     return 0
 
 
-def _go_on_with(bundle: Path, python: str | None) -> None:
+def _go_on_with(bundle: Path, python: Path, *, verified: str) -> None:
     """Lets the bundle's own installer take this process's place."""
-    if python is None or not Path(python).exists():
+    if not python.exists():
         raise PythonMissingError
+    with opened(bundle) as file:
+        if file.digest != verified:
+            sentence = f"{bundle} is another bundle than the one that was verified."
+            raise NoBundleError(sentence)
+        program = _kept(file.installer())
     words = sys.argv[1:] if "apply" not in sys.argv else sys.argv[sys.argv.index("apply") + 1 :]
     rest = [each for each in words if Path(each) != bundle]
     environment = {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "PYTHONHOME"}}
     environment["CASEMATE_HOME"] = str(bootstrap.find_places().home)
     environment.pop("PYTHONSAFEPATH", None)
     sys.stdout.flush()
-    os.execve(python, [python, str(bundle), "apply", *rest], environment)  # noqa: S606  # no shell
+    command = [str(python), program, "apply", str(bundle.absolute()), *rest]
+    os.execve(command[0], command, environment)  # noqa: S606  # no shell
+
+
+def _kept(program: bytes) -> str:
+    """A path of what was verified, for the next program of this process alone.
+
+    By its own path a bundle could be exchanged before that one reads it. This file has no name, and
+    is gone with the last process that holds it.
+    """
+    with tempfile.TemporaryFile() as file:
+        file.write(program)
+        file.flush()
+        return f"/proc/self/fd/{os.dup2(file.fileno(), os.dup(file.fileno()))}"
 
 
 def _show(done: Applied) -> None:

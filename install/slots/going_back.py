@@ -9,6 +9,7 @@ from install.progress import Display
 from install.slots import applying, fitting, guardian, recovery, slot, switching
 from install.slots import journal as journals
 from install.slots.journal import Journal
+from install.slots.preparing import disk_watched
 from install.slots.program import Program, ProgramError
 from install.slots.slot import Slot
 from install.slots.switching import Switch
@@ -46,7 +47,7 @@ def roll_back(places: Places, display: Display) -> RolledBack:
         told = recovery.recover(places, lock=lock, say=lambda _line: None)
         if told:
             display.note(told)
-        current = slot.current(places)
+        current = slot.whole(places.slot)
         goal, earlier = _before(places)
         if earlier is not None:
             generation = applying.database_generation(places, lock=lock)
@@ -74,9 +75,14 @@ def roll_back(places: Places, display: Display) -> RolledBack:
 def _before(places: Places) -> tuple[str, Slot | None]:
     """The slot that was in use before this one, and its facts."""
     folder = slot.other(places)
-    facts = slot.read(folder)
-    if facts is not None:
-        return str(folder.relative_to(places.home)), facts
+    name = str(folder.relative_to(places.home))
+    facts = slot.whole(folder)
+    # A release that was made there and then refused or put back was never in use.
+    if facts is not None and any(
+        each.goal == name and each.did(journals.FINISHED) and each.facts["bundle"] == facts.bundle
+        for each in Journal(places).attempts()
+    ):
+        return name, facts
     made_here = places.home / "envs"
     if places.pointer.is_symlink() and (made_here / "services" / "stamp.json").exists():
         return made_here.name, None
@@ -96,7 +102,8 @@ def _switch(change: Switch, display: Display) -> None:
         def say(line: str) -> None:
             step.detail = line
 
-        change.run(accept, say=say)
+        with disk_watched(change.places):
+            change.run(accept, say=say)
         recovery.finish(change.places, change.journal, change.journal.attempts()[-1])
         step.result = change.goal
 

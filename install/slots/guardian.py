@@ -22,6 +22,8 @@ DONE = b"done\n"
 LOCK_PATIENCE_S = 1800.0
 LOCK_POLL_S = 0.2
 LOG = "recovery.log"
+# Guardians that outlive this process, so that nobody waits for them.
+_AT_WORK: list[subprocess.Popen[bytes]] = []
 
 
 @contextmanager
@@ -39,9 +41,17 @@ def watching(program: Program) -> Iterator[None]:
         )
     try:
         yield
-    finally:
+    except InstallError:
         # What the block leaves undone, it leaves to the next `recover` and says so itself.
         guardian.communicate(DONE)
+        raise
+    except BaseException:
+        # Cut, as by a second Ctrl-C; the guardian mends it once this process lets go of the lock.
+        if guardian.stdin is not None:
+            guardian.stdin.close()
+        _AT_WORK.append(guardian)
+        raise
+    guardian.communicate(DONE)
 
 
 def guard(

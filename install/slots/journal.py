@@ -93,11 +93,14 @@ class Journal:
 
     def __init__(self, places: Places) -> None:
         self._path = places.slots / "journal.jsonl"
+        self._receipts = places.receipts
 
     def begin(self, kind: str, *, origin: str | None, goal: str, facts: dict[str, Any]) -> int:
         """Notes a new attempt; returns its number."""
-        found = self.attempts()
-        number = found[-1].number + 1 if found else 1
+        # Receipts outlive a journal; no two changes share a number.
+        heads = (path.name.partition("-")[0] for path in self._receipts.glob("*.json"))
+        kept = [int(head) for head in heads if head.isdecimal()]
+        number = 1 + max((*kept, *(each.number for each in self.attempts())), default=0)
         self.note(number, BEGAN, kind=kind, origin=origin, goal=goal, facts=facts)
         return number
 

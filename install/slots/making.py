@@ -16,7 +16,7 @@ from install.errors import PackagesError
 from install.places import Places
 from install.progress import Bytes, Step, size
 from install.slots import slot
-from install.slots.slot import Slot, SlotModel
+from install.slots.slot import Slot, SlotDamagedError, SlotModel
 
 SERVICES = "services"
 MODEL_SERVER = "model-server"
@@ -169,13 +169,12 @@ def make_bare(folder: Path) -> None:
 
 
 def forget_unused(places: Places) -> None:
-    """Removes the environments that no slot stands on."""
-    used = {
-        name
-        for each in slot.NAMES
-        if (facts := slot.read(places.slots / each)) is not None
-        for name in facts.packages
-    }
+    """Removes the environments that no slot stands on; none while a slot cannot say."""
+    try:
+        found = [slot.read(places.slots / each) for each in slot.NAMES]
+    except SlotDamagedError:
+        return
+    used = {name for facts in found if facts is not None for name in facts.packages}
     for path in places.packages.iterdir() if places.packages.is_dir() else ():
         if path.name.removesuffix(".lock") not in used:
             if path.is_dir():

@@ -1,6 +1,7 @@
 """Everything of an apply that touches nothing which runs: packages, weights, slot, rehearsal."""
 
 import errno
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -104,9 +105,10 @@ class Preparing:
         )
         folder = self.places.home / self.change.goal
         with self.display.step(SLOT) as step:
-            made = slot.read(folder) if (folder / slot.FACTS).exists() else None
-            if made != facts:
+            if slot.whole(folder) != facts:
                 maker.slot(folder, facts, packages)
+            # What the journal says is there must not be lost with the power.
+            os.sync()
             step.result = self.change.goal
             self._note(journals.SLOT)
 

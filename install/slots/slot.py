@@ -69,6 +69,14 @@ def read(folder: Path) -> Slot | None:
         raise SlotDamagedError(folder) from cause
 
 
+def whole(folder: Path) -> Slot | None:
+    """The same, with one that cannot be read counted as none."""
+    try:
+        return read(folder)
+    except SlotDamagedError:
+        return None
+
+
 def write(folder: Path, slot: Slot) -> None:
     """Says that a slot is whole."""
     write_private(folder / FACTS, json.dumps(asdict(slot), indent=2) + "\n")

@@ -1,7 +1,6 @@
 """From the slot in use to another: stop, point, start, accept; or everything back as it was."""
 
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +61,10 @@ class Switch:
         Raises:
             RevertedError: the new release did not come up; the old one runs again.
             NotRevertedError: that failed too.
+            OSError: nothing was touched yet.
         """
+        self._keep_config()
+        self.journal.note(self.number, journals.SWITCHING)
         try:
             told = self._go(accept, say)
         except (InstallError, InterruptError, OSError) as cause:
@@ -74,8 +76,6 @@ class Switch:
 
     def _go(self, accept: Callable[[Program], object], say: Say) -> dict[str, Any]:
         goal = self.program(self.goal)
-        self._keep_config()
-        self.journal.note(self.number, journals.SWITCHING)
         say("stopping the release before")
         self._stop(self.origin)
         self.journal.note(self.number, journals.STOPPED)
@@ -118,17 +118,23 @@ class Switch:
         keepers.stop(self.places, stays_down=False)
 
     def _keep_config(self) -> None:
-        # One of an earlier change must not be taken for this one's.
+        # A second name takes no room, and settings are only ever replaced as a whole. One of an
+        # earlier change must not be taken for this one's.
+        self.places.slots.mkdir(mode=0o755, exist_ok=True)
         self._config_before.unlink(missing_ok=True)
         if self.places.config.exists():
-            shutil.copy2(self.places.config, self._config_before)
+            self._config_before.hardlink_to(self.places.config)
+        settle(self.places.slots)
 
     def put_config_back(self) -> None:
         """Makes the settings those of before the change."""
         if self._config_before.exists():
             draft = self._config_before.with_suffix(".draft")
-            shutil.copy2(self._config_before, draft)
+            draft.unlink(missing_ok=True)
+            draft.hardlink_to(self._config_before)
             draft.replace(self.places.config)
+            # Where both names were of one file already, the draft is still there.
+            draft.unlink(missing_ok=True)
         elif self.origin is None:
             self.places.config.unlink(missing_ok=True)
 
@@ -141,12 +147,18 @@ def point(places: Places, slot: str | None) -> None:
     """Makes a slot the one in use, in one step; nothing, and what a clone made, need no pointer."""
     if slot is None or not slot.startswith(f"{places.slots.name}/"):
         places.pointer.unlink(missing_ok=True)
+        settle(places.home)
         return
     draft = places.pointer.with_name(".slot")
     draft.unlink(missing_ok=True)
     draft.symlink_to(slot)
     draft.replace(places.pointer)
-    handle = os.open(places.home, os.O_RDONLY | os.O_DIRECTORY)
+    settle(places.home)
+
+
+def settle(folder: Path) -> None:
+    """Has the names in a folder on the disk."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
     finally:

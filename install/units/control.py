@@ -174,6 +174,7 @@ class Units:
         for name in texts.SERVICES:
             texts.environment_file(self.places, name).unlink(missing_ok=True)
         self.systemd.do("daemon-reload")
+        owner.hand_back(self.places)
         if not any(self.folder.glob("casemate*.service")):
             owner.forget()
 

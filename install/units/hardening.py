@@ -99,7 +99,7 @@ def _engine(site: Site, _name: str) -> tuple[str, ...]:
     )
 
 
-def _renewal(_site: Site, _name: str) -> tuple[str, ...]:
+def _renewal(site: Site, _name: str) -> tuple[str, ...]:
     return (
         # Root, who alone may write beside the program; it acts as the services' user on what is
         # theirs, and backups may go to any disk.
@@ -109,7 +109,8 @@ def _renewal(_site: Site, _name: str) -> tuple[str, ...]:
         "MemoryDenyWriteExecute=yes",
         "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX",
         SYSTEM_CALLS,
-        "IPAddressAllow=localhost",
+        # A scheduled backup reads a database that may be on another machine.
+        f"IPAddressAllow={' '.join(networks(site.config))}",
     )
 
 

@@ -15,6 +15,9 @@ from install.places import Places
 from install.units.systemctl import SystemdError
 
 NAME = "casemate"
+# Tells the account that was made here from one that the machine had.
+COMMENT = "Casemate"
+ROOT = 0
 READABLE = stat.S_IRGRP | stat.S_IROTH
 ENTERED = stat.S_IXGRP | stat.S_IXOTH
 
@@ -59,11 +62,9 @@ def ensure() -> Owner:
     found = find()
     if found is not None:
         return found
-    told = f'u {NAME} - "Casemate" /nonexistent -\n'
-    ways = (
-        (["systemd-sysusers", "-"], told),
-        (["useradd", "--system", "--user-group", "--no-create-home", NAME], ""),
-    )
+    told = f'u {NAME} - "{COMMENT}" /nonexistent -\n'
+    useradd = ["useradd", "--system", "--user-group", "--no-create-home", "--comment", COMMENT]
+    ways = ((["systemd-sysusers", "-"], told), ([*useradd, NAME], ""))
     for command, stdin in ways:
         program = shutil.which(command[0], path="/usr/sbin:/usr/bin:/sbin:/bin")
         if program is not None:
@@ -78,12 +79,21 @@ def ensure() -> Owner:
 
 
 def forget() -> None:
-    """Removes the user and its group."""
+    """Removes the user and its group, unless the machine had them before."""
+    if not _was_made_here():
+        return
     for command in (["userdel", NAME], ["groupdel", NAME]):
         program = shutil.which(command[0], path="/usr/sbin:/usr/bin:/sbin:/bin")
         names = (each.gr_name for each in grp.getgrall())
         if program is not None and (find() is not None or NAME in names):
             subprocess.run([program, NAME], capture_output=True, check=False)
+
+
+def _was_made_here() -> bool:
+    try:
+        return pwd.getpwnam(NAME).pw_gecos.partition(",")[0] == COMMENT
+    except KeyError:
+        return False
 
 
 def owned(places: Places) -> tuple[Path, ...]:
@@ -103,24 +113,31 @@ def take_over(places: Places, owner: Owner) -> None:
         open_to_read(folder)
 
 
+def hand_back(places: Places) -> None:
+    """Makes it all root's again, before the number of the user can become somebody else's."""
+    for folder in owned(places):
+        if folder.is_dir():
+            give(folder, Owner(uid=ROOT, gid=ROOT))
+
+
 def give(folder: Path, owner: Owner) -> None:
     """Makes a folder and all in it the owner's; a file with a second name is left alone.
 
-    The folder is the owner's already while it is walked, so no link in it is followed.
+    Whoever it belonged to may change it meanwhile, so what is opened counts and no path: neither a
+    link nor an exchanged folder leads out of it.
     """
-    for here, folders, files, handle in os.fwalk(folder, follow_symlinks=False):
-        _give(here, owner)
+    for _, folders, files, handle in os.fwalk(folder, follow_symlinks=False):
+        if _is_of_another(os.fstat(handle), owner):
+            os.fchown(handle, owner.uid, owner.gid)
         for name in (*folders, *files):
             found = os.stat(name, dir_fd=handle, follow_symlinks=False)
             is_alone = stat.S_ISDIR(found.st_mode) or found.st_nlink == 1
-            if (found.st_uid, found.st_gid) != (owner.uid, owner.gid) and is_alone:
+            if is_alone and _is_of_another(found, owner):
                 os.chown(name, owner.uid, owner.gid, dir_fd=handle, follow_symlinks=False)
 
 
-def _give(folder: str, owner: Owner) -> None:
-    found = os.lstat(folder)
-    if (found.st_uid, found.st_gid) != (owner.uid, owner.gid):
-        os.chown(folder, owner.uid, owner.gid, follow_symlinks=False)
+def _is_of_another(found: os.stat_result, owner: Owner) -> bool:
+    return (found.st_uid, found.st_gid) != (owner.uid, owner.gid)
 
 
 def open_to_read(folder: Path) -> None:

@@ -280,3 +280,35 @@ def test_the_first_release_has_none_before_it(apply: Apply, places: Places) -> N
 
 def test_packages_that_no_slot_uses_go(upgraded: Places) -> None:
     assert len([each for each in upgraded.packages.iterdir() if each.is_dir()]) == 2
+
+
+def test_a_release_that_was_put_back_is_nothing_to_roll_back_to(
+    apply: Apply, places: Places, wish_for: Wish
+) -> None:
+    apply("0.1.0")
+    config.save(places.config, Config())
+    wish_for({f"b {UP}": {"fail": "service_not_ready"}})
+    with pytest.raises(RevertedError):
+        apply("0.2.0")
+    wish_for({})
+    with pytest.raises(NothingBeforeError):
+        going_back.roll_back(places, Display.on(io.StringIO()))
+    assert str(the_pointer(places)) == "slots/a"
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_a_slot_that_power_cut_is_made_anew(upgraded: Places, apply: Apply, name: str) -> None:
+    (upgraded.slots / name / slot.FACTS).write_text("")
+    assert apply("0.3.0").release == "0.3.0"
+    assert str(the_pointer(upgraded)) == "slots/a"
+
+
+def test_a_damaged_slot_in_use_is_replaced_by_the_same_release(
+    apply: Apply, places: Places, wish_for: Wish
+) -> None:
+    apply("0.1.0")
+    config.save(places.config, Config())
+    wish_for({f"a {UP}": {"fail": "slot_damaged"}})
+    done = apply("0.1.0")
+    assert (done.slot, done.was_there) == ("slots/b", False)
+    assert any("damaged" in note for note in done.notes)

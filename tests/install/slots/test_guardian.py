@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from install import locking
-from install.errors import AlreadyWorkingError
+from install.errors import AlreadyWorkingError, InstallError, InterruptError
 from install.places import Places
 from install.slots import guardian, switching
 from install.slots import journal as journals
@@ -107,3 +107,21 @@ def test_a_guardian_ends_with_what_it_watched(two_slots: Places, calls: Calls) -
     with guardian.watching(program):
         pass
     assert calls() == ["a install.slots.guardian"]
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        (InstallError("It was put back."), "done\\n"),
+        (InterruptError(), ""),
+        (OSError(5, "disk"), ""),
+    ],
+)
+def test_only_what_nobody_answers_for_is_the_guardians(
+    two_slots: Places, cause: BaseException, said: str
+) -> None:
+    program = Program(places=two_slots, folder=two_slots.slots / "a", lock=0)
+    with pytest.raises(type(cause)), guardian.watching(program):
+        raise cause
+    log = two_slots.logs / guardian.LOG
+    wait_until(lambda: f'{{"stdin": "{said}"}}' in log.read_text())

@@ -71,3 +71,12 @@ def test_a_line_that_no_cut_explains_is_refused(places: Places) -> None:
 def test_nobody_else_reads_it(places: Places) -> None:
     a_begun(places)
     assert journal_file(places).stat().st_mode & 0o777 == 0o600
+
+
+def test_no_number_is_that_of_a_kept_receipt(places: Places) -> None:
+    places.receipts.mkdir()
+    (places.receipts / "0007-apply.json").touch()
+    (places.receipts / "notes.json").touch()
+    journal = Journal(places)
+    assert journal.begin("apply", origin=None, goal="slots/a", facts={}) == 8
+    assert journal.begin("apply", origin=None, goal="slots/a", facts={}) == 9

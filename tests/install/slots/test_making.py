@@ -128,3 +128,12 @@ def test_a_slot_is_made_anew_when_it_is_another(maker: Maker, places: Places, st
     maker.slot(places.slots / "b", facts, packages)
     assert not left.exists()
     assert slot.read(places.slots / "b") == facts
+
+
+def test_nothing_is_removed_while_a_slot_cannot_say_what_it_stands_on(places: Places) -> None:
+    kept = places.packages / "services-1"
+    kept.mkdir(parents=True)
+    a_slot(places, "a")
+    (places.slots / "a" / slot.FACTS).write_text("")
+    making.forget_unused(places)
+    assert kept.is_dir()

@@ -33,3 +33,10 @@ def test_slots_take_turns(places: Places) -> None:
     assert slot.current(places) == facts
     switching.point(places, "slots/b")
     assert slot.other(places) == places.slots / "a"
+
+
+def test_a_damaged_slot_counts_as_none_where_it_is_made_anew(places: Places) -> None:
+    facts = a_slot(places, "a")
+    assert slot.whole(places.slots / "a") == facts
+    (places.slots / "a" / slot.FACTS).write_text("")
+    assert slot.whole(places.slots / "a") is None

@@ -1,4 +1,6 @@
+import errno
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -107,3 +109,32 @@ def test_what_is_in_use_is_told_by_its_folder(two_slots: Places) -> None:
     assert switching.in_use(two_slots) == "slots/a"
     switching.point(two_slots, None)
     assert switching.in_use(two_slots) is None
+
+
+def test_a_disk_too_full_to_begin_touches_nothing(
+    change: Switch, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = config.load(change.places.config)
+
+    def full(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "hardlink_to", full)
+        with pytest.raises(OSError, match="No space"):
+            change.run(accepting, say=quietly)
+    assert calls() == []
+    assert config.load(change.places.config) == before
+    assert str(the_pointer(change.places)) == "slots/a"
+    assert journals.SWITCHING not in steps(change)
+
+
+def test_putting_the_settings_back_takes_no_room_and_can_be_done_again(change: Switch) -> None:
+    before = Config(instance_port=9999)
+    config.save(change.places.config, before)
+    change.run(accepting, say=quietly)
+    config.save(change.places.config, Config(instance_port=1111))
+    for _ in range(2):
+        change.put_config_back()
+        assert config.load(change.places.config) == before
+    assert not list(change.places.slots.glob("*.draft"))

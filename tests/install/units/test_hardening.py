@@ -38,6 +38,11 @@ def test_the_model_server_meets_this_machine_alone() -> None:
     ]
 
 
+def test_scheduled_backups_reach_a_database_that_the_admin_named() -> None:
+    found = hardening.lines(a_site(HOME, Config(handed_on=NETWORKS)), "renewal")
+    assert "IPAddressAllow=localhost 198.51.100.0/24 10.0.0.0/8" in found
+
+
 @pytest.mark.parametrize(("device", "sees"), [("cpu", False), ("cuda", True)])
 def test_only_a_model_on_a_gpu_sees_devices(device: str, *, sees: bool) -> None:
     found = hardening.lines(a_site(HOME, device=device), "model-server")

@@ -1,6 +1,9 @@
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -82,3 +85,46 @@ def test_a_set_up_command_reads_what_it_is_told_as_another_user(tmp_path: Path) 
     run = contents.runner({"instance": service}, {"user": 54321, "group": 54321})
     done = run("instance", ["json.tool", "--compact", "/dev/stdin"], '{"a": 1}')
     assert done.stdout == '{"a":1}\n', done.stderr
+
+
+@AS_ROOT
+def test_a_folder_that_is_exchanged_meanwhile_leads_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = tmp_path / "outside" / "shadow"
+    outside.mkdir(parents=True)
+    inside = tmp_path / "state" / "x" / "shadow"
+    inside.mkdir(parents=True)
+    walk = os.fwalk
+
+    def exchanged(*arguments: Any, **options: Any) -> Iterator[Any]:
+        for found in walk(*arguments, **options):
+            if found[0].endswith("shadow"):
+                (tmp_path / "state" / "x").rename(tmp_path / "away")
+                (tmp_path / "state" / "x").symlink_to(tmp_path / "outside")
+            yield found
+
+    monkeypatch.setattr(os, "fwalk", exchanged)
+    owner.give(tmp_path / "state", SOMEBODY)
+    assert outside.stat().st_uid == 0
+    assert (tmp_path / "away" / "shadow").stat().st_uid == 54321
+
+
+@AS_ROOT
+def test_what_was_given_is_handed_back(slotted: Places) -> None:
+    owner.take_over(slotted, SOMEBODY)
+    owner.hand_back(slotted)
+    assert (slotted.home / "instance").stat().st_uid == 0
+    assert slotted.credentials.stat().st_uid == 0
+
+
+def test_an_account_that_the_machine_had_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(subprocess, "run", lambda words, **_more: asked.append(words))
+    account = SimpleNamespace(pw_uid=54321, pw_gid=54321, pw_gecos="Someone else,,,")
+    monkeypatch.setattr("pwd.getpwnam", lambda _name: account)
+    owner.forget()
+    assert asked == []
+    account.pw_gecos = "Casemate"
+    owner.forget()
+    assert asked
