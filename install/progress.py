@@ -1,8 +1,10 @@
 """Shows what is being done: one living line for each step on a terminal, plain lines elsewhere.
 
-Standard library only, because the bootstrap has nothing else; the installed program uses the same
-code, so that both halves of `up` look alike.
+Standard library only, because the bootstrap has nothing else, and plain enough for a Python 3.9,
+which looks at bundles; the installed program uses the same code, so that all of it looks alike.
 """
+
+from __future__ import annotations
 
 import os
 import shutil
@@ -10,8 +12,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TextIO
 
 STEPS = (
@@ -41,7 +44,7 @@ BAR_CHARS = 20
 TITLE_CHARS = max(map(len, STEPS))
 
 
-@dataclass(slots=True)
+@dataclass
 class Step:
     """One thing under way. `detail` is shown beside the title, `result` once it is done."""
 
@@ -75,7 +78,7 @@ class Display:
         self._fancy = encoding.replace("-", "") == "utf8"
 
     @classmethod
-    def on(cls, stream: TextIO, *, steps: Sequence[str] = STEPS) -> "Display":
+    def on(cls, stream: TextIO, *, steps: Sequence[str] = STEPS) -> Display:
         """Suits a stream: a terminal is drawn on, anything else gets plain lines."""
         live = stream.isatty() and os.environ.get("TERM") != "dumb"
         return cls(stream, live=live, colour=live and not os.environ.get("NO_COLOR"), steps=steps)
@@ -145,11 +148,27 @@ class Display:
         return f"\033[{colour}m{text}\033[0m" if self._colour else text
 
     def _write(self, text: str) -> None:
+        # What is shown must not decide what is done: a reader that left or a full disk under a log
+        # would else turn an upgrade that succeeded into a failure.
+        try:
+            self._put(text)
+        except BrokenPipeError:
+            _forget_reader(self._stream)
+        except OSError:
+            pass
+
+    def _put(self, text: str) -> None:
         try:
             self._stream.write(text)
-            self._stream.flush()
         except UnicodeEncodeError:
             self._stream.write(text.encode("ascii", "replace").decode("ascii"))
+        self._stream.flush()
+
+
+def _forget_reader(stream: TextIO) -> None:
+    """Lets the rest go nowhere; else what the stream still holds fails when Python ends."""
+    with suppress(OSError), Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def duration(seconds: float) -> str:

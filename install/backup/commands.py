@@ -180,6 +180,8 @@ def restore(
 ) -> None:
     """Put a backup in the place of what is here; what is revoked meanwhile stays revoked."""
     places = bootstrap.find_places()
+    if not (places.services / "bin" / "python").exists():
+        raise NotInstalledError(places.home)
     passphrase = _passphrase(places, passphrase_file, twice=False)
     with _lock(places) as lock:
         done = Restore(places=places, lock=lock, say=_say).run(file.absolute(), passphrase)

@@ -6,9 +6,9 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,10 @@ SCRATCH = ".backup-"
 NAME = re.compile(r"casemate-(?P<box>[0-9a-f]{8})-\d{8}T\d{6}Z\.backup")
 MASTER_KEY = "CASEMATE_MASTER_KEY_FILE"
 BOX_CHARS = 8
+# What the instance's program leaves beside its database when it is killed: whole databases.
+CUT = (".snapshot-*", ".restore-*", ".rehearsal-*")
+# Younger ones may be at work under another lock than ours, or on another machine.
+CUT_AGE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,27 +55,31 @@ def make(
     """Makes a backup in the folder `to`, or as that file; all of it or nothing.
 
     Raises:
-        BackupError: the disk is full, or something cannot be read.
+        BackupError: the disk is full, or something cannot be read, or is not where it must be.
     """
-    with _alone(places), _scratch(places) as folder:
-        snapshot = folder / "snapshot.db"
-        found = databases.snapshot(places, settings, snapshot)
-        facts = _facts(places, settings, found, now=now)
-        box = (found.instance_id or "0" * BOX_CHARS).replace("-", "")[:BOX_CHARS]
-        path = _target(to or places.backups, box, now=now)
-        head = {"made_at": facts["made_at"], "release": facts["release"]}
-        try:
+    to = to or places.backups
+    try:
+        if MASTER_KEY not in settings.handed_on:
+            parts.check_key(places, containers=settings.containers)
+        with alone(places), _scratch(places, now=now) as folder:
+            snapshot = folder / "snapshot.db"
+            found = databases.snapshot(places, settings, snapshot)
+            facts = _facts(places, settings, found, now=now)
+            box = (found.instance_id or "0" * BOX_CHARS).replace("-", "")[:BOX_CHARS]
+            path = _target(to, box, now=now)
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _sweep(path.parent, f".casemate-{box}-*.backup.part", now=now)
             sealed.write_whole(
                 path,
                 passphrase,
-                facts=head,
+                facts={"made_at": facts["made_at"], "release": facts["release"]},
                 fill=lambda writer: parts.pack(writer, places, facts=facts, snapshot=snapshot),
             )
-        except OSError as cause:
-            sentence = f"{path} could not be written: {cause.strerror or cause}."
-            raise BackupError(sentence) from cause
-    size = path.stat().st_size
+        size = path.stat().st_size
+    except OSError as cause:
+        where = cause.filename or to
+        sentence = f"The backup could not be made: {where}: {cause.strerror or cause}."
+        raise BackupError(sentence) from cause
     facts_of_file = {"file": path.name, "bytes": size}
     databases.record(places, settings, "backup_made", facts=facts_of_file)
     return Made(path=path, size_bytes=size, facts=facts, warnings=_warnings(settings))
@@ -106,25 +114,57 @@ def _target(to: Path, box: str, *, now: datetime) -> Path:
 
 
 @contextmanager
-def _alone(places: Places) -> Iterator[None]:
-    handle = os.open(places.home / "backup.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+def alone(places: Places) -> Iterator[None]:
+    """Keeps every other backup, trial and restore of this home out for a block.
+
+    Raises:
+        BackupError: one is under way, or the lock cannot be opened.
+    """
+    path = places.home / "backup.lock"
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as cause:
-        sentence = "Another backup of this appliance is being made right now."
+        handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as cause:
+        sentence = f"{path} cannot be opened: {cause.strerror}."
         raise BackupError(sentence) from cause
+    try:
+        _lock(handle)
+        yield
     finally:
         os.close(handle)
 
 
+def _lock(handle: int) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as cause:
+        sentence = (
+            "Another backup of this appliance is being made, tried or restored right now; wait "
+            "until it is done."
+        )
+        raise BackupError(sentence) from cause
+
+
 @contextmanager
-def _scratch(places: Places) -> Iterator[Path]:
-    # What one that was killed left.
+def _scratch(places: Places, *, now: datetime) -> Iterator[Path]:
+    # What one that was killed left, and a trial too: both hold the lock.
     for left in places.home.glob(f"{SCRATCH}*"):
         shutil.rmtree(left, ignore_errors=True)
+    for pattern in CUT:
+        _sweep(places.home / "instance", pattern, now=now)
     with tempfile.TemporaryDirectory(dir=places.home, prefix=SCRATCH) as folder:
         yield Path(folder)
+
+
+def _sweep(folder: Path, pattern: str, *, now: datetime) -> None:
+    for left in folder.glob(pattern):
+        # One that is gone by now, or is not ours to remove, is no reason to make no backup.
+        with suppress(OSError):
+            if now.timestamp() - left.stat().st_mtime < CUT_AGE.total_seconds():
+                continue
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,16 +201,22 @@ def listed(folder: Path) -> Sequence[Listed]:
 
 
 def prune(folder: Path, *, like: Path, keep: int) -> tuple[Path, ...]:
-    """Removes all but the newest `keep` backups of the box that made `like`; returns what went."""
+    """Removes all but the newest `keep` backups of the box that made `like`; returns what went.
+
+    `like` was made just now: those that say they are newer are of a clock that ran ahead, and count
+    as the oldest.
+    """
     own = NAME.fullmatch(like.name)
     if own is None:
         return ()
     mine = [
-        each.path
+        each
         for each in listed(folder)
         if (name := NAME.fullmatch(each.path.name)) and name["box"] == own["box"]
     ]
-    gone = tuple(mine[keep:])
+    made_at = next((each.made_at for each in mine if each.path == like), "")
+    mine.sort(key=lambda each: (each.made_at <= made_at, each.made_at), reverse=True)
+    gone = tuple(each.path for each in mine[keep:] if each.path != like)
     for path in gone:
         path.unlink(missing_ok=True)
     return gone

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
-from install.backup.errors import BackupDamagedError
+from install.backup.errors import BackupDamagedError, BackupError
 from install.backup.sealed import Reader, Writer
 from install.places import Places
 
@@ -38,8 +38,24 @@ def items(*, containers: bool) -> tuple[str, ...]:
     return CONTAINER_ITEMS if containers else PROCESS_ITEMS
 
 
+def check_key(places: Places, *, containers: bool) -> None:
+    """Passes a home that has its master key, without which no database can be restored.
+
+    Raises:
+        BackupError: it has none.
+    """
+    key = places.home / ("containers/secrets/master_key" if containers else "keys/master.key")
+    if not key.is_file():
+        sentence = f"{key} is missing; a backup without it could not be restored."
+        raise BackupError(sentence)
+
+
 def pack(writer: Writer, places: Places, *, facts: Mapping[str, Any], snapshot: Path) -> int:
-    """Puts the facts, the home's files and the snapshot into a backup; returns how many files."""
+    """Puts the facts, the home's files and the snapshot into a backup; returns how many files.
+
+    Raises:
+        BackupError: a link stands where a file or folder of the home must be.
+    """
     count = 0
     # The type is that of a stream that is only written to.
     with tarfile.open(
@@ -68,8 +84,13 @@ def _member(name: str, size: int, mode: int) -> tarfile.TarInfo:
 def _files(home: Path, wanted: tuple[str, ...]) -> Iterator[Path]:
     for name in wanted:
         path = home / name
-        found = sorted(path.rglob("*")) if path.is_dir() and not path.is_symlink() else [path]
-        yield from (each for each in found if each.is_file() and not each.is_symlink())
+        for each in (path, *sorted(path.rglob("*"))):
+            # What it leads to would be missing after a restore.
+            if each.is_symlink():
+                sentence = f"{each} is a link, which no backup holds; put there what it leads to."
+                raise BackupError(sentence)
+            if each.is_file():
+                yield each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +117,17 @@ def unpack(path: Path, passphrase: bytes, folder: Path) -> Unpacked:
     Raises:
         BackupDamagedError: something is not as it was sealed, or not what a backup holds.
         PassphraseWrongError: it was made with another passphrase.
+        BackupError: the disk is full, or the folder is not ours to write to.
     """
+    try:
+        return _unpack(path, passphrase, folder)
+    except OSError as cause:
+        where = cause.filename or folder
+        sentence = f"{path} could not be unpacked: {where}: {cause.strerror or cause}."
+        raise BackupError(sentence) from cause
+
+
+def _unpack(path: Path, passphrase: bytes, folder: Path) -> Unpacked:
     folder.mkdir(mode=0o700, parents=True)
     with Reader(path, passphrase) as reader:
         try:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -37,6 +37,14 @@ class Schedule:
     keep: int
     to: str
     passphrase_file: str
+    tried_at: str | None = None
+    failed: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Unwritten:
+    """The last try, where it could not be written down, as on a full disk; `failed` why not."""
+
     tried_at: str | None = None
     failed: str | None = None
 
@@ -99,35 +107,49 @@ def _make(places: Places, settings: Config, told: Schedule, *, now: datetime) ->
     return making.make(places, settings, passphrase, to=folder, now=now)
 
 
-def look(places: Places, *, now: datetime, make: Make = _make) -> str:
-    """Makes the backup that is due; returns a line for the log, empty when none was."""
+def look(
+    places: Places, *, now: datetime, unwritten: Unwritten | None = None, make: Make = _make
+) -> str:
+    """Makes the backup that is due; returns a line for the log, empty when none was.
+
+    `unwritten` is handed in again by who looks again and again.
+    """
+    unwritten = unwritten or Unwritten()
     try:
         told = read(places)
         settings = config.load(places.config)
         if told is None or settings is None:
             return ""
+        if unwritten.tried_at is not None:
+            told = replace(told, tried_at=unwritten.tried_at, failed=unwritten.failed)
         due = due_at(told)
         # A clock that was set back must not keep it waiting for longer than its own time.
         is_ahead = due is not None and due - now > timedelta(seconds=told.every_s)
         if due is not None and now < due and not is_ahead:
             return ""
-    except (InstallError, ValueError) as error:
+    except (InstallError, OSError, ValueError) as error:
         return f"no backup made: {error}"
-    return _do(places, settings, told, now=now, make=make)
+    line, failed = _do(places, settings, told, now=now, make=make)
+    tried_at = now.isoformat(timespec="seconds")
+    unwritten.tried_at = None
+    try:
+        # What was told meanwhile counts.
+        current = read(places)
+        if current is not None:
+            write(places, replace(current, tried_at=tried_at, failed=failed))
+    except (InstallError, OSError) as error:
+        unwritten.tried_at, unwritten.failed = tried_at, failed
+        line = f"{line}; that could not be written down: {error}"
+    return line
 
 
-def _do(places: Places, settings: Config, told: Schedule, *, now: datetime, make: Make) -> str:
-    failed = None
+def _do(
+    places: Places, settings: Config, told: Schedule, *, now: datetime, make: Make
+) -> tuple[str, str | None]:
     try:
         made = make(places, settings, told, now=now)
         gone = making.prune(made.path.parent, like=made.path, keep=told.keep)
-        line = f"backup made: {made.path}, {made.size_bytes} bytes; {len(gone)} older removed"
     except (InstallError, OSError) as error:
-        failed = str(error)
-        line = f"no backup made: {error}"
-    # What was told meanwhile counts.
-    current = read(places)
-    if current is not None:
-        said = {**asdict(current), "tried_at": now.isoformat(timespec="seconds"), "failed": failed}
-        write(places, Schedule(**said))
-    return line
+        return f"no backup made: {error}", str(error)
+    said = f"backup made: {made.path}, {made.size_bytes} bytes; {len(gone)} older removed"
+    return said, None

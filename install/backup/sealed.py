@@ -37,6 +37,8 @@ BLOCK = 8
 # What a file may ask of whoever opens it.
 MOST_COST = 2**20
 MOST_HEAD_BYTES = 64 * 1024
+# What JSON of another form ends in, or one made to end whoever reads it.
+NO_HEAD = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 LENGTH = struct.Struct(">I")
 
 
@@ -98,7 +100,7 @@ def _take_head(file: IO[bytes], path: Path) -> tuple[Head, bytes]:
             check=bytes.fromhex(found.pop("check")),
             facts=found,
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as cause:
+    except NO_HEAD as cause:
         raise BackupDamagedError(path, "its head cannot be read") from cause
     is_sane = 1 < head.cost <= MOST_COST and head.cost & (head.cost - 1) == 0
     if not is_known or not is_sane or len(head.prefix) != PREFIX_BYTES:

@@ -8,11 +8,14 @@ from typing import Any
 
 from install import beside, status, weights
 from install.backup import databases, parts
+from install.backup.errors import BackupError
+from install.backup.making import alone
 from install.config import Config
 from install.errors import NotReadyError
 from install.places import Places, make_folders
 
 Say = Callable[[str], None]
+# As the folder of a backup: what a trial that was killed leaves, the next backup removes.
 SCRATCH = ".backup-test"
 MOVED = ("keys", "credentials", "gateway", "model_server")
 IN_CONTAINERS = "as containers only the database is tried, not a question"
@@ -44,8 +47,17 @@ def run(
     """Restores into a home of a moment, starts what it takes there, asks, and removes it all.
 
     Raises:
-        InstallError: the backup is not one that could be restored here.
+        InstallError: the backup is not one that could be restored here, or another one is at work.
     """
+    try:
+        with alone(places):
+            return _run(places, settings, path, passphrase=passphrase, say=say)
+    except OSError as cause:
+        sentence = f"{path} could not be tried: {cause}."
+        raise BackupError(sentence) from cause
+
+
+def _run(places: Places, settings: Config, path: Path, *, passphrase: bytes, say: Say) -> Tried:
     scratch = Places(home=places.home / SCRATCH, uid=places.uid)
     shutil.rmtree(scratch.home, ignore_errors=True)
     try:

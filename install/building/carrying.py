@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from install.building import images, installer, licences, models, packages, parts, release, wheels
-from install.building.order import Order
+from install.building.order import Order, written
 from install.building.starting import STEPS
 from install.building.wheels import About
 from install.bundle import manifest as manifests
@@ -142,12 +142,12 @@ def _gather(order: Order, display: Display) -> _Gathered:
         step.result = ", ".join(each.ref for each in found) or "none"
     made = images.gather(order, display) if order.has_images else images.Made()
     sources |= made.sources
-    with display.step(STEPS[4]) as step:
+    with display.step(STEPS[4]) as step, packages.readable(order, sources):
         described = {path: wheels.about(sources[path]) for path in sources if path.endswith(".whl")}
         if order.has_program:
             sources |= _documents(order.clone)
             sources |= licences.gather(described, sources, order.work)
-        sources[ACCEPTANCE] = _written(order.work / ACCEPTANCE, _json(ACCEPTED))
+        sources[ACCEPTANCE] = written(order.work / ACCEPTANCE, _json(ACCEPTED))
         without = sum(not about.texts for about in described.values())
         step.result = f"{len(described)} packages, {without} without a text of their licence"
     return _Gathered(sources=sources, models=tuple(found), images=made.images, packages=described)
@@ -166,7 +166,7 @@ def _describe(order: Order, gathered: _Gathered, step: Step) -> tuple[Entry, ...
 def _with_parts(order: Order, about: Manifest, gathered: _Gathered) -> Manifest:
     """The manifest with the list of parts, which is about all of it but itself."""
     text = parts.to_bytes(about, gathered.packages)
-    path = _written(order.work / PARTS_LIST, text)
+    path = written(order.work / PARTS_LIST, text)
     gathered.sources[PARTS_LIST] = path
     own = writing.describe({PARTS_LIST: path})
     entries = tuple(sorted((*about.entries, *own), key=lambda entry: entry.path))
@@ -183,9 +183,3 @@ def _documents(clone: Path) -> dict[str, Path]:
 
 def _json(content: Mapping[str, object]) -> bytes:
     return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
-
-
-def _written(target: Path, content: bytes) -> Path:
-    if not target.is_file() or target.read_bytes() != content:
-        target.write_bytes(content)
-    return target

@@ -10,10 +10,19 @@ import argparse
 import errno
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from install.building.errors import BuildRefusedError, NoRoomError, NoSourcesError
+from install.building.errors import (
+    BuildRefusedError,
+    KeyNotValidError,
+    NoRoomError,
+    NoSourcesError,
+    OutExistsError,
+    OutUnusableError,
+)
+from install.bundle.errors import TrustError
 
 CLONE = Path(__file__).resolve().parent.parent.parent
 DEVICES = ("cpu", "cuda", "both")
@@ -81,8 +90,33 @@ def run(options: argparse.Namespace) -> int:
     from install.building import starting
 
     if options.handover is None:
+        _check(options)
         starting.start(options, clone)
     return _build(options, clone)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuses what would be refused only after everything was fetched."""
+    from install import weights
+    from install.bundle.signers import SigningKey
+
+    out, folder = options.out, options.out.absolute().parent
+    if out.is_dir():
+        sentence = f"{out} is a folder; name a file for the bundle with --out."
+        raise OutUnusableError(sentence)
+    if not folder.is_dir():
+        sentence = f"There is no folder {folder}; make it, or name another file with --out."
+        raise OutUnusableError(sentence)
+    if out.exists() and not options.force:
+        raise OutExistsError(out)
+    statement = SigningKey.load(options.key).signer.statement
+    try:
+        statement.check_time(datetime.now(UTC))
+    except TrustError as cause:
+        begins, ends = statement.not_before, statement.expires
+        raise KeyNotValidError(options.key, begins=begins, ends=ends) from cause
+    for model in options.model or ():
+        weights.check_folder(model)
 
 
 def _build(options: argparse.Namespace, clone: Path) -> int:

@@ -23,6 +23,25 @@ class OutExistsError(BuildRefusedError):
         super().__init__(f"{out} is there already; remove it, or replace it with --force.")
 
 
+class OutUnusableError(BuildRefusedError):
+    """No bundle can be written to where it is to be."""
+
+    code = "out_unusable"
+
+
+class KeyNotValidError(BuildRefusedError):
+    """What the key signed now would be refused by every box."""
+
+    code = "signing_key_not_valid"
+
+    def __init__(self, folder: Path, *, begins: str, ends: str) -> None:
+        super().__init__(
+            f"The key in {folder} signs from {begins} until {ends}, and it is another time by this "
+            "machine's clock; no box would take the bundle. Set the clock right if it is wrong, or "
+            "sign with another key: `casemate bundle key new` makes one."
+        )
+
+
 class NoSourcesError(BuildRefusedError):
     """Bundles are built from a clone, and this is none."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from install import environments
 from install.building.errors import ImageExportError
 from install.building.order import Order
 from install.building.packages import builder
@@ -91,15 +92,16 @@ def gather(order: Order, display: Display) -> Made:
 def export(images: Engine, tag: str, target: Path) -> str:
     """Writes an image's file, always the same for the same image; returns the image's identity.
 
-    What was exported before is kept while the engine has the same image.
+    What was exported before is kept while the engine has the same image and the file is whole.
 
     Raises:
         ImageExportError: the engine's answer is not what `docker save` gives.
     """
     image = images.get(tag)
     known = target.with_suffix(".json")
-    if target.is_file() and _known(known) == [tag, image.id]:
-        return identity_of(target)
+    before = _known(known)
+    if before.get("of") == [tag, image.id] and before.get("file") == _measured(target):
+        return str(before["identity"])
     raw = target.with_suffix(".raw")
     try:
         with raw.open("wb") as file:
@@ -108,14 +110,16 @@ def export(images: Engine, tag: str, target: Path) -> str:
         identity = normalise(raw, tag, target)
     finally:
         raw.unlink(missing_ok=True)
-    known.write_text(json.dumps([tag, image.id]), "utf-8")
+    found = {"of": [tag, image.id], "file": _measured(target), "identity": identity}
+    known.write_text(json.dumps(found), "utf-8")
     return identity
 
 
-def identity_of(target: Path) -> str:
-    """The identity of the image in a file that `normalise` wrote."""
-    with tarfile.open(target) as exported:
-        return f"sha256:{_manifest(exported)['Config'].removesuffix('.json')}"
+def _measured(target: Path) -> object:
+    """Size and digest: when the power fails, a file may be there and not be whole."""
+    if not target.is_file():
+        return None
+    return [target.stat().st_size, environments.digest(target)]
 
 
 def normalise(raw: Path, tag: str, target: Path) -> str:
@@ -131,6 +135,8 @@ def normalise(raw: Path, tag: str, target: Path) -> str:
     try:
         with tarfile.open(raw) as exported, part.open("wb") as out:
             identity = _rewrite(exported, tag, out)
+            out.flush()
+            os.fsync(out.fileno())
     except (tarfile.TarError, KeyError, ValueError, TypeError) as cause:
         part.unlink(missing_ok=True)
         sentence = f"The engine's export of {tag} cannot be read: {type(cause).__name__}."
@@ -197,8 +203,9 @@ def _put(out: BinaryIO, name: str, content: bytes) -> None:
     out.write(header(name, len(content)) + content + padding(len(content)))
 
 
-def _known(path: Path) -> object:
+def _known(path: Path) -> dict[str, object]:
     try:
-        return json.loads(path.read_text("utf-8"))
+        found = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
-        return None
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from install.building import wheels
+from install.building.order import written
 from install.building.wheels import About
 
 HEAD = """# Licences of what this bundle carries
@@ -27,13 +28,11 @@ def gather(described: dict[str, About], sources: dict[str, Path], work: Path) ->
         folder = work / FOLDER / _safe(about.title)
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in wheels.texts(sources[path], about).items():
-            target = folder / name
-            _put(target, content)
-            found[f"{FOLDER}/{_safe(about.title)}/{name}"] = target
-    written = work / FOLDER / "LICENCES.md"
-    written.parent.mkdir(parents=True, exist_ok=True)
-    _put(written, table(described.values()).encode())
-    return {**found, "docs/LICENCES.md": written}
+            found[f"{FOLDER}/{_safe(about.title)}/{name}"] = written(folder / name, content)
+    folder = work / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    listed = written(folder / "LICENCES.md", table(described.values()).encode())
+    return {**found, "docs/LICENCES.md": listed}
 
 
 def table(packages: Iterable[About]) -> str:
@@ -59,9 +58,3 @@ def _texts(about: About) -> str:
 
 def _safe(title: str) -> str:
     return title.replace("!", "_")
-
-
-def _put(target: Path, content: bytes) -> None:
-    # A file that is the same keeps its time, so that its digest need not be taken again.
-    if not target.is_file() or target.read_bytes() != content:
-        target.write_bytes(content)

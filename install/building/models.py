@@ -1,12 +1,11 @@
 """The models of a bundle: folders of weights, or the starter model made here."""
 
-import hashlib
 from pathlib import Path
 
 from install import environments, weights
 from install.building.errors import BuildRefusedError
 from install.building.order import Order
-from install.bundle.manifest import PATH, CarriedModel, Entry
+from install.bundle.manifest import PATH, CarriedModel, Entry, digest_of
 from install.containers.wheels import Shelf, folder_of
 from install.model_environment import model_environment
 from install.progress import Step
@@ -86,20 +85,18 @@ def folder_of_model(model: Model) -> str:
 
 def carried(model: Model, entries: tuple[Entry, ...]) -> CarriedModel:
     """What the manifest says of a model, once its files' digests are known."""
+    folder = folder_of_model(model)
     return CarriedModel(
         ref=model.ref,
         name=model.name,
         family=model.family,
         context_tokens=model.context_tokens,
-        folder=folder_of_model(model),
-        digest=digest_of(folder_of_model(model), entries),
+        folder=folder,
+        digest=digest_of(
+            {
+                each.path[len(folder) + 1 :]: each.digest
+                for each in entries
+                if each.path.startswith(f"{folder}/")
+            }
+        ),
     )
-
-
-def digest_of(folder: str, entries: tuple[Entry, ...]) -> str:
-    """SHA-256 over the lines "NAME NUL DIGEST" of the files in a folder, in the names' order."""
-    total = hashlib.sha256()
-    for each in sorted(entries, key=lambda entry: entry.path):
-        if each.path.startswith(f"{folder}/"):
-            total.update(f"{each.path[len(folder) + 1 :]}\0{each.digest}\n".encode())
-    return total.hexdigest()

@@ -53,3 +53,13 @@ class Order:
     def lock(self, name: str) -> Path:
         """A lock of the clone."""
         return self.clone / "install" / "locks" / f"{name}.lock"
+
+
+def written(target: Path, content: bytes) -> Path:
+    """Writes a file of the work folder; one that is the same keeps its time.
+
+    So its digest need not be taken again.
+    """
+    if not target.is_file() or target.read_bytes() != content:
+        target.write_bytes(content)
+    return target

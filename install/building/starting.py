@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NoReturn
 
 from install import bootstrap, environments, locking
-from install.building.errors import OutExistsError
 from install.building.order import MODEL_SERVERS, Order
 from install.places import Places, make_folders
 from install.progress import Display, size
@@ -32,8 +31,6 @@ def start(options: argparse.Namespace, clone: Path) -> NoReturn:
     Raises:
         InstallError: nothing was built.
     """
-    if options.out.exists() and not options.force:
-        raise OutExistsError(options.out)
     if clone != bootstrap.CLONE:
         _let_clone_start(options, clone)
     places = Places(home=_work(options), uid=os.geteuid())

@@ -108,10 +108,23 @@ class TrustDamagedError(BundleError):
     code = "trust_damaged"
 
 
+class TrustUnreadableError(BundleError):
+    """This user may not read the file that says whom this box trusts."""
+
+    code = "trust_unreadable"
+
+
 class OpenSSLError(InstallError):
     """The program openssl is missing, too old, or failed."""
 
     code = "openssl_unusable"
+    exit_code = UNFIT
+
+
+class TemporaryFolderError(InstallError):
+    """What openssl is to read cannot be written for it."""
+
+    code = "temporary_folder_unusable"
     exit_code = UNFIT
 
 
@@ -120,6 +133,12 @@ class SigningKeyError(InstallError):
 
     code = "signing_key_unusable"
     exit_code = UNFIT
+
+
+class BeingWrittenError(BundleError):
+    """Another program writes the same bundle right now."""
+
+    code = "bundle_being_written"
 
 
 class SourceChangedError(InstallError):

@@ -13,20 +13,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from install.bundle import pins, verifying
-from install.bundle.errors import TrustError
 from install.bundle.manifest import Manifest
 from install.bundle.opened import Bundle, OnBytes, opened
 from install.bundle.pins import Pin
 from install.bundle.statements import Signer, Statement
 from install.bundle.verifying import Asks, Verified
-from install.errors import SettingError
+from install.errors import InstallError, SettingError
 from install.homes import home_of
+from install.progress import size
 
 TRUST = "trust.json"
 UNSIGNED = "CASEMATE_UNSIGNED"
 UNSIGNED_YES = "yes-i-know"
-_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
-_STEP = 1024
 _STANDINGS = {
     "pinned": "this box takes its bundles",
     "appointed": "a new key, appointed by the one that this box trusts",
@@ -145,10 +143,10 @@ def run_inspect(options: argparse.Namespace) -> int:
     print(f"  for      {told['architecture']}, Python {told['python']}")
     print(f"  devices  {', '.join(told['devices']) or 'none'}")
     for each in told["models"]:
-        print(f"  model    {each['ref']} ({each['name']}), {amount(each['bytes'])}")
+        print(f"  model    {each['ref']} ({each['name']}), {size(each['bytes'])}")
     for each in told["images"]:
-        print(f"  image    {each['tag']}, {amount(each['bytes'])}")
-    print(f"  files    {told['files']}, {amount(told['bytes'])}")
+        print(f"  image    {each['tag']}, {size(each['bytes'])}")
+    print(f"  files    {told['files']}, {size(told['bytes'])}")
     for line in signer_lines(told):
         print(line)
     return 0
@@ -211,21 +209,11 @@ def run_trust(options: argparse.Namespace) -> int:
     return 0
 
 
-def amount(count: int) -> str:
-    """Bytes as people read them."""
-    size = float(count)
-    for unit in _UNITS:
-        if size < _STEP or unit == _UNITS[-1]:
-            return f"{size:.0f} {unit}" if unit == _UNITS[0] else f"{size:.1f} {unit}"
-        size /= _STEP
-    raise AssertionError
-
-
 def _signer(bundle: Bundle) -> dict[str, Any]:
     try:
         signer = verifying.check_signer(bundle, _now())
         pin = pins.pinned(_trust())
-    except TrustError as error:
+    except InstallError as error:
         return {"error": {"code": error.code, "message": error.sentence}}
     statement = signer.statement
     return {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,6 +113,17 @@ class Manifest:
     def chunks(self) -> dict[str, Chunk]:
         """Every chunk once, in the order in which the bundle holds them."""
         return {chunk.digest: chunk for each in self.entries for chunk in each.chunks}
+
+
+def digest_of(digests: Mapping[str, str]) -> str:
+    """What stands for a folder: SHA-256 over its lines "NAME NUL DIGEST" in the names' order.
+
+    `digests` are those of its files by their names in it.
+    """
+    total = hashlib.sha256()
+    for name in sorted(digests):
+        total.update(f"{name}\0{digests[name]}\n".encode())
+    return total.hexdigest()
 
 
 def version_of(release: str) -> tuple[int, ...]:

@@ -104,7 +104,8 @@ def _member(block: bytes, offset: int, *, is_first: bool) -> Member:
     try:
         name = block[:_NAME_BYTES].rstrip(b"\0").decode("ascii")
         size = int(block[_SIZE_AT].rstrip(b"\0"), 8)
-        same = header(name, size) == block
+        # Octal digits may have a sign, and a size below nothing would be read as all there is.
+        same = size >= 0 and header(name, size) == block
     except ValueError:
         name, size, same = "", 0, False
     if is_first and name != MANIFEST:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from install.bundle import manifest as manifests
 from install.bundle import members
@@ -30,8 +31,8 @@ READ_BYTES = 1024 * 1024
 OnBytes = Callable[[int], None]
 
 
-def _unheard(_count: int) -> None:
-    pass
+def unheard(_count: int) -> None:
+    """For whom nobody watches."""
 
 
 class Bundle:
@@ -73,7 +74,7 @@ class Bundle:
         chunks = self.manifest.chunks().values()
         return sum(each.size for each in chunks) + self.manifest.installer.size
 
-    def check(self, on_bytes: OnBytes = _unheard) -> None:
+    def check(self, on_bytes: OnBytes = unheard) -> None:
         """Reads everything once, and passes when each chunk is the one that the manifest lists.
 
         Raises:
@@ -88,6 +89,19 @@ class Bundle:
         if self._digest_of(self._installer_at, installer.size, on_bytes) != installer.digest:
             raise DamagedError(installer.digest, ())
 
+    def installer(self) -> bytes:
+        """The program at the bundle's end, checked.
+
+        Raises:
+            DamagedError: it is not the one that is listed.
+        """
+        listed = self.manifest.installer
+        self._file.seek(self._installer_at)
+        content = self._file.read(listed.size)
+        if hashlib.sha256(content).hexdigest() != listed.digest:
+            raise DamagedError(listed.digest, ())
+        return content
+
     def read(self, path: str, *, limit: int = 16 * 1024 * 1024) -> bytes:
         """A small entry's content, its chunks checked.
 
@@ -101,7 +115,7 @@ class Bundle:
             raise ManifestError(sentence)
         return b"".join(self.contents(entry))
 
-    def extract(self, entry: Entry, target: Path, on_bytes: OnBytes = _unheard) -> None:
+    def extract(self, entry: Entry, target: Path, on_bytes: OnBytes = unheard) -> None:
         """Writes an entry's content to `target`, which is there only once it is whole.
 
         A target of the entry's size that is there already is taken for it. What an earlier try
@@ -130,7 +144,7 @@ class Bundle:
         part.replace(target)
 
     def contents(
-        self, entry: Entry, on_bytes: OnBytes = _unheard, *, skip: int = 0
+        self, entry: Entry, on_bytes: OnBytes = unheard, *, skip: int = 0
     ) -> Iterator[bytes]:
         """An entry's content by its chunks, each checked; the first `skip` are left out.
 
@@ -189,7 +203,7 @@ class Bundle:
 
     @property
     def _installer_at(self) -> int:
-        return self._file.seek(0, os.SEEK_END) - self.manifest.installer.size
+        return max(self._file.seek(0, os.SEEK_END) - self.manifest.installer.size, 0)
 
     def _check_end(self, expected: int) -> None:
         end = self._file.seek(0, os.SEEK_END)
@@ -212,12 +226,25 @@ def opened(path: Path) -> Iterator[Bundle]:
         sentence = f"{path} is no file, and so no bundle."
         raise NoBundleError(sentence)
     try:
-        file = path.open("rb")
+        file = _Reading(path)
     except OSError as cause:
-        sentence = f"The bundle {path} cannot be read: {cause.strerror}."
-        raise NoBundleError(sentence) from cause
-    with file:
-        yield Bundle(path, file)
+        raise _unreadable(path, cause) from cause
+    with io.BufferedReader(file) as buffered:
+        yield Bundle(path, buffered)
+
+
+class _Reading(io.FileIO):
+    """A file to be read; a disk that fails on the way is said to be that file's."""
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            return super().readinto(buffer)
+        except OSError as cause:
+            raise _unreadable(self.name, cause) from cause
+
+
+def _unreadable(path: object, cause: OSError) -> NoBundleError:
+    return NoBundleError(f"The bundle {path} cannot be read: {cause.strerror}.")
 
 
 def _resume(file: BinaryIO, entry: Entry, whole: hashlib._Hash) -> int:

@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from install.bundle.errors import TrustDamagedError
+from install.bundle.errors import TrustDamagedError, TrustUnreadableError
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ def pinned(path: Path) -> Pin | None:
     """The signer pinned in a file; None where there is no file.
 
     Raises:
-        TrustDamagedError: it cannot be read.
+        TrustUnreadableError: this user may not read it.
+        TrustDamagedError: it is not as it was written.
     """
     try:
         found = json.loads(path.read_text("utf-8"))
@@ -44,6 +45,12 @@ def pinned(path: Path) -> Pin | None:
         )
     except FileNotFoundError:
         return None
+    except PermissionError as cause:
+        sentence = (
+            f"{path}, which says whose bundles this box takes, may not be read by this user; run "
+            "this as the user that applied the bundle."
+        )
+        raise TrustUnreadableError(sentence) from cause
     except (OSError, ValueError, TypeError, KeyError) as cause:
         sentence = (
             f"{path}, which says whose bundles this box takes, cannot be read. Restore it from a "
@@ -66,5 +73,7 @@ def write(path: Path, pin: Pin) -> None:
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(json.dumps(found, indent=2) + "\n")
         file.flush()
+        # Nothing in it is secret, and whoever looks at a bundle compares with it.
+        os.fchmod(file.fileno(), 0o644)
         os.fsync(file.fileno())
     Path(name).replace(path)

@@ -9,9 +9,17 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from install.bundle.errors import OpenSSLError, SignatureError, SignerError, SigningKeyError
+from install.bundle.errors import (
+    OpenSSLError,
+    SignatureError,
+    SignerError,
+    SigningKeyError,
+    TemporaryFolderError,
+)
 
 SIGNATURE_BYTES = 64
 # RFC 8410: everything before the 32 bytes of the key itself is the same for each.
@@ -29,18 +37,15 @@ def verify(public_key: bytes, message: bytes, signature: bytes) -> None:
         SignatureError: it is not.
         SignerError: the key is no Ed25519 key.
         OpenSSLError: that cannot be found out here.
+        TemporaryFolderError: nor can it where nothing can be written for openssl.
     """
     _raw(public_key)
     sentence = "The signature is not the signer's, or what it is for was changed."
     if len(signature) != SIGNATURE_BYTES:
         raise SignatureError(sentence)
-    with tempfile.TemporaryDirectory(prefix="casemate-") as folder:
-        key, text, signed = (Path(folder) / name for name in ("key", "text", "signature"))
-        key.write_bytes(public_key)
-        text.write_bytes(message)
-        signed.write_bytes(signature)
-        words = ["pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", str(key)]
-        done = _openssl([*words, "-sigfile", str(signed), "-in", str(text)])
+    with _files(public_key, signature, message) as (key, signed, text):
+        words = ["pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", key]
+        done = _openssl([*words, "-sigfile", signed, "-in", text])
     if done.returncode == 0:
         return
     if _IS_WRONG in done.stdout.decode(errors="replace"):
@@ -54,14 +59,15 @@ def sign(private_key: Path, message: bytes) -> bytes:
     Raises:
         SigningKeyError: the key cannot be used.
         OpenSSLError: openssl cannot be used.
+        TemporaryFolderError: nothing can be written for it.
     """
-    with tempfile.TemporaryDirectory(prefix="casemate-") as folder:
-        text = Path(folder) / "text"
-        text.write_bytes(message)
-        words = ["pkeyutl", "-sign", "-rawin", "-inkey", str(private_key), "-in", str(text)]
+    with _files(message) as (text,):
+        words = ["pkeyutl", "-sign", "-rawin", "-inkey", str(private_key), "-in", text]
         done = _openssl(words)
     if done.returncode != 0 or len(done.stdout) != SIGNATURE_BYTES:
-        raise _unusable(private_key)
+        # It is the key's fault unless openssl can read the key.
+        public_key(private_key)
+        raise _failed(done)
     return done.stdout
 
 
@@ -72,16 +78,15 @@ def new_key(path: Path) -> bytes:
         SigningKeyError: the file is there, or cannot be written.
         OpenSSLError: openssl cannot be used.
     """
+    done = _openssl(["genpkey", "-algorithm", "ed25519"])
+    if done.returncode != 0:
+        raise _failed(done)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as cause:
         sentence = f"The key {path} cannot be made: {cause.strerror}."
         raise SigningKeyError(sentence) from cause
     with os.fdopen(handle, "wb") as file:
-        done = _openssl(["genpkey", "-algorithm", "ed25519"])
-        if done.returncode != 0:
-            path.unlink()
-            raise _failed(done)
         file.write(done.stdout)
         file.flush()
         os.fsync(file.fileno())
@@ -127,6 +132,24 @@ def _raw(public_key: bytes) -> bytes:
         sentence = "The signer's key is no Ed25519 key."
         raise SignerError(sentence)
     return der[len(_DER_PREFIX) :]
+
+
+@contextmanager
+def _files(*contents: bytes) -> Iterator[list[str]]:
+    """The paths of files with these contents, which are there while the block runs."""
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="casemate-"))
+            paths = [Path(folder) / str(number) for number in range(len(contents))]
+            for path, content in zip(paths, contents):
+                path.write_bytes(content)
+        except OSError as cause:
+            sentence = (
+                f"Nothing can be written to {tempfile.tempdir or 'any temporary folder'}: "
+                f"{cause.strerror}. Make room there, or set TMPDIR to another folder."
+            )
+            raise TemporaryFolderError(sentence) from cause
+        yield [str(path) for path in paths]
 
 
 def _openssl(words: list[str]) -> subprocess.CompletedProcess[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -90,12 +91,17 @@ def make(
     except OSError as cause:
         sentence = f"The folder {folder} cannot be made: {cause.strerror}."
         raise SigningKeyError(sentence) from cause
-    public = signatures.new_key(folder / PRIVATE).decode()
-    statement = Statement(
-        name=name, public_key=public, not_before=to_text(not_before), expires=to_text(expires)
-    )
-    signer = Signer(statements=_signed(folder, statement, after))
-    (folder / PUBLIC).write_bytes(statements.to_bytes(signer))
+    try:
+        public = signatures.new_key(folder / PRIVATE).decode()
+        statement = Statement(
+            name=name, public_key=public, not_before=to_text(not_before), expires=to_text(expires)
+        )
+        signer = Signer(statements=_signed(folder, statement, after))
+        (folder / PUBLIC).write_bytes(statements.to_bytes(signer))
+    except BaseException:
+        # Half a key would stand in the way of the next try.
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return SigningKey(folder=folder, signer=signer)
 
 

@@ -16,17 +16,13 @@ from install.bundle.errors import (
     UnsignedError,
 )
 from install.bundle.manifest import Manifest
-from install.bundle.opened import Bundle, OnBytes, opened
+from install.bundle.opened import Bundle, OnBytes, opened, unheard
 from install.bundle.pins import Pin
 from install.bundle.statements import Signer, Statement
 
 
 def _nobody(_statement: Statement) -> bool:
     return False
-
-
-def _unheard(_count: int) -> None:
-    pass
 
 
 @dataclass(frozen=True)
@@ -67,7 +63,7 @@ class Verified:
 
 
 def verify(
-    path: Path, *, trust: Path, now: datetime, asks: Asks, on_bytes: OnBytes = _unheard
+    path: Path, *, trust: Path, now: datetime, asks: Asks, on_bytes: OnBytes = unheard
 ) -> Verified:
     """Reads the whole bundle and changes nothing.
 
@@ -95,12 +91,6 @@ def verify(
             new_pin=pin,
             unsigned_because=because,
         )
-
-
-def pin(verified: Verified, path: Path) -> None:
-    """Trusts, from now on, whom the applied bundle says; nothing changes for most bundles."""
-    if verified.new_pin is not None:
-        pins.write(path, verified.new_pin)
 
 
 def check_signer(bundle: Bundle, now: datetime) -> Signer:

@@ -6,33 +6,22 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from install.bundle import manifest as manifests
 from install.bundle import members, statements
-from install.bundle.errors import BundleError, SourceChangedError
+from install.bundle.errors import BeingWrittenError, SourceChangedError
 from install.bundle.manifest import CHUNK_BYTES, Chunk, Entry, Installer, Manifest
 from install.bundle.members import BLOCK_BYTES
+from install.bundle.opened import OnBytes, unheard
 from install.bundle.signers import SigningKey
-
-OnBytes = Callable[[int], None]
-
-
-class BeingWrittenError(BundleError):
-    """Another program writes the same bundle right now."""
-
-    code = "bundle_being_written"
-
-
-def _unheard(_count: int) -> None:
-    pass
 
 
 def describe(
-    sources: Mapping[str, Path], *, cache: Path | None = None, on_bytes: OnBytes = _unheard
+    sources: Mapping[str, Path], *, cache: Path | None = None, on_bytes: OnBytes = unheard
 ) -> tuple[Entry, ...]:
     """The entries of files by their paths in the bundle, in the manifest's order.
 
@@ -58,7 +47,7 @@ def write(
     *,
     installer: Path,
     signing: SigningKey,
-    on_bytes: OnBytes = _unheard,
+    on_bytes: OnBytes = unheard,
 ) -> None:
     """Writes the bundle, which is at `out` only once it is whole.
 

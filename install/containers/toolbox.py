@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from install.bundle import looking
+from install.bundle.errors import NoBundleError
 from install.bundle.looking import Commands
 from install.bundle.manifest import CarriedImage
-from install.bundle.opened import opened
+from install.bundle.opened import opened, unheard
 from install.containers import engine as engines
 from install.containers.carried import Loader
 from install.containers.engine import Engine
@@ -94,7 +95,8 @@ def run_apply(options: argparse.Namespace) -> NoReturn:
     bundle = Path(options.bundle).resolve()
     home = home_of(os.environ, uid=os.geteuid(), prefix=sys.prefix)
     home.mkdir(parents=True, exist_ok=True)
-    box = Toolbox(home=home, image=_take_image(bundle, engine).tag, engine=engine)
+    image = _take_image(bundle, engine, verified=found.bundle)
+    box = Toolbox(home=home, image=image.tag, engine=engine)
     box.check()
     box.write_program()
     if found.signer and not found.is_unsigned and "--fingerprint" not in words:
@@ -104,11 +106,14 @@ def run_apply(options: argparse.Namespace) -> NoReturn:
     _become(box.command(inside, more=[bundle]), box.environment())
 
 
-def _take_image(bundle: Path, engine: Engine) -> CarriedImage:
+def _take_image(bundle: Path, engine: Engine, *, verified: str) -> CarriedImage:
     with opened(bundle) as file:
+        if file.digest != verified:
+            sentence = f"{bundle} is another bundle than the one that was verified."
+            raise NoBundleError(sentence)
         for image in file.manifest.images:
             if image.service == SERVICE:
-                Loader(bundle=file, engine=engine, on_bytes=lambda _count: None).put_in(image)
+                Loader(bundle=file, engine=engine, on_bytes=unheard).put_in(image)
                 return image
     sentence = (
         "No python3.11 is in PATH, and this bundle carries no image that could stand in for it; "

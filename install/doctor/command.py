@@ -35,7 +35,7 @@ def doctor(
 ) -> None:
     """Follow a question all the way; names the hop that fails and what helps. Changes nothing.
 
-    Exit code 0 when all is well, 1 with warnings only, 2 when a hop failed.
+    Exit code 0 when all is well, 1 with warnings or skipped hops only, 2 when a hop failed.
     """
     hops = only(HOPS, only_hops or ())
     console = console_on(sys.stdout)
@@ -61,5 +61,9 @@ def _conclude(console: Console, findings: list[Finding]) -> None:
     if first is not None:
         console.print(f"\nMend [red]{first}[/red] first; what is behind it may follow.")
         return
-    warned = sum(each.state == "warning" for each in findings)
+    states = [each.state for each in findings]
+    warned, unseen = states.count("warning"), states.count("skipped")
+    if unseen:
+        console.print(f"\nNothing failed; {warned} warnings, {unseen} not looked at.")
+        return
     console.print(f"\nAll works; {warned} warnings." if warned else "\nAll is well.")

@@ -51,11 +51,11 @@ def first_failed(findings: Sequence[Finding]) -> str | None:
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
-    """0 all well, 1 warnings, 2 something failed."""
+    """0 all well, 1 warnings or something that could not be looked at, 2 something failed."""
     states = {each.state for each in findings}
     if "failed" in states:
         return FAULTY
-    return WARNED if "warning" in states else 0
+    return WARNED if states & {"warning", "skipped"} else 0
 
 
 def as_dict(findings: Sequence[Finding]) -> dict[str, Any]:

@@ -81,14 +81,15 @@ HOPS = (
         about="ready to serve",
         look=running.look_at_instance,
         fix=INSTANCE_LOG,
-        needs=("configuration",),
+        # A stranger on a port must neither count as ready nor be shown the admin's token.
+        needs=("ports",),
     ),
     Hop(
         name="gateway",
         about="ready to serve",
         look=running.look_at_gateway,
         fix="casemate logs gateway -n 100",
-        needs=("configuration",),
+        needs=("ports",),
     ),
     Hop(
         name="admin",

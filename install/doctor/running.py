@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 
 from install.doctor.box import Box
-from install.doctor.findings import Finding, failed, ok, skipped, warning
+from install.doctor.findings import Finding, failed, ok, warning
 from install.services import GATEWAY, INSTANCE
 from install.status import READINESS
 from install.tls import keeping
@@ -87,7 +87,7 @@ def _look_at_readiness(box: Box, name: str, url: str) -> Finding:
     answer = box.probe(f"{url}{READINESS[name]}")
     if isinstance(answer, str):
         if box.is_stopped(name):
-            return skipped(f"the {name} is stopped: see services")
+            return failed(f"The {name} is stopped.", box.start, address=url)
         return failed(answer, f"casemate logs {name} -n 100", address=url)
     checks = checks_in(answer)
     bad = {check: said for check, said in checks.items() if said not in {"ok", True}}

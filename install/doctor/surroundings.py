@@ -24,7 +24,12 @@ def look_at_backups(box: Box) -> Finding:
     """Whether there is a backup, how old the newest is, and whether the last one was made."""
     told = schedule.read(box.places)
     folder = Path(told.to) if told else box.places.backups
-    found = making.listed(folder)
+    # Anything may stand in a head, which nobody sealed.
+    found = [
+        (made_at, each.path.name)
+        for each in making.listed(folder)
+        if (made_at := _moment(each.made_at)) is not None
+    ]
     facts: dict[str, Any] = {"folder": str(folder), "count": len(found), "scheduled": bool(told)}
     if told is not None and told.failed:
         return warning(
@@ -34,12 +39,21 @@ def look_at_backups(box: Box) -> Finding:
         )
     if not found:
         return warning(f"There is no backup in {folder}.", MAKE_ONE, **facts)
-    age = box.now() - datetime.fromisoformat(found[0].made_at)
-    facts |= {"age_s": int(age.total_seconds()), "newest": found[0].path.name}
+    made_at, name = max(found)
+    age = box.now() - made_at
+    facts |= {"age_s": int(age.total_seconds()), "newest": name}
     most = 2 * timedelta(seconds=told.every_s) if told else OLD
     if age > most:
         return warning(f"The newest backup is {_aged(age)} old.", MAKE_ONE, **facts)
     return ok(f"{len(found)}; the newest is {_aged(age)} old", **facts)
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
 
 
 def _aged(age: timedelta) -> str:

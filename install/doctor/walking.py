@@ -47,6 +47,10 @@ def _look(hop: Hop, box: Box, before: dict[str, Finding]) -> Finding:
         return failed(error.sentence, hop.fix, code=error.code)
     except OSError as error:
         return failed(f"It cannot be looked at: {error}", hop.fix, code="unreadable")
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        # Who answers may be another program, and a file may hold anything.
+        said = f"What was found cannot be understood ({type(error).__name__}: {error})."
+        return failed(said, hop.fix, code="unreadable")
 
 
 def only(hops: Sequence[Hop], names: Collection[str]) -> tuple[Hop, ...]:

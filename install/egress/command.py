@@ -66,11 +66,11 @@ def show(found: Found, kernel: dict[str, Any] | None) -> None:
             to = each.host if each.port is None else f"{each.host} port {each.port}"
             when = f"{each.time.astimezone():%Y-%m-%d %H:%M:%S}"
             by = each.by[0] if each.by else ""
-            table.add_row(when, each.service, each.what, escape(to), escape(by))
+            table.add_row(when, *map(escape, (each.service, each.what, to, by)))
         console.print(table)
     for name, count in found.counts.items():
         older = "; older ones may be gone" if name in found.cut else ""
-        console.print(f"{name}: {count} refused{older}", soft_wrap=True)
+        console.print(f"{escape(name)}: {count} refused{older}", soft_wrap=True)
     for name in found.unread:
         console.print(f"{name}: cannot be read; its container is not there", soft_wrap=True)
     console.print(escape(said_of(kernel)), soft_wrap=True)

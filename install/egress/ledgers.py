@@ -89,22 +89,38 @@ def collect(read: Read) -> Found:
     return Found(attempts=tuple(attempts), unread=tuple(unread), cut=tuple(cut))
 
 
+def _time(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    if found.utcoffset() is None:
+        sentence = "a time without a zone"
+        raise ValueError(sentence)
+    # At the ends of time it can be shown nowhere.
+    found.astimezone()
+    return found
+
+
+def _text(value: object) -> str:
+    """For a terminal: who is watched writes its ledger itself."""
+    return "".join(each if each.isprintable() else "?" for each in str(value))
+
+
 def _parsed(lines: Iterable[bytes]) -> list[Attempt]:
     found = []
     for line in lines:
         try:
             told = json.loads(line)
+            port = told.get("port")
             attempt = Attempt(
-                time=datetime.fromisoformat(told["time"]),
-                service=str(told["service"]),
+                time=_time(told["time"]),
+                service=_text(told["service"]),
                 pid=int(told["pid"]),
-                what=str(told["what"]),
-                host=str(told["host"]),
-                port=told.get("port"),
-                outcome=str(told.get("outcome", "refused")),
-                by=tuple(str(each) for each in told.get("by", ())),
+                what=_text(told["what"]),
+                host=_text(told["host"]),
+                port=None if port is None else int(port),
+                outcome=_text(told.get("outcome", "refused")),
+                by=tuple(_text(each) for each in told.get("by", ())),
             )
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             continue
         found.append(attempt)
     return found

@@ -1,6 +1,8 @@
 """Where the ledgers lie: in the home, or in the containers; and what the kernel dropped."""
 
 import json
+import os
+import stat
 from typing import Any
 
 from install.config import Config
@@ -10,6 +12,8 @@ from install.places import Places
 
 # Of a container; its own volume.
 INSIDE = "/var/lib/casemate/egress"
+# Twice what a service writes into one before it puts it aside.
+MOST_BYTES = 2 * 1024 * 1024
 
 
 def look(places: Places, config: Config) -> Found:
@@ -33,12 +37,23 @@ def look(places: Places, config: Config) -> Found:
 
 
 def _read(places: Places, name: str) -> bytes | None:
+    # Who is watched may put a link there, or what never answers.
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        return (places.egress / name).read_bytes()
+        handle = os.open(places.egress / name, flags)
     except FileNotFoundError:
         return b""
     except OSError:
         return None
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        return os.pread(handle, MOST_BYTES, max(0, found.st_size - MOST_BYTES))
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
 
 
 def kernel_drops(places: Places, config: Config) -> dict[str, Any] | None:

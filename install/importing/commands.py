@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from install import bootstrap, config
+from install import bootstrap, config, locking
 from install.config import Config
 from install.errors import InstallError, NotInstalledError
 from install.importing import records
@@ -161,17 +161,21 @@ def forget(
     from install.importing import serving, store, work
 
     places, settings = _here()
-    with work.held(places):
+    # A bundle that is applied meanwhile may be about to stand on this very model.
+    with locking.held(places), work.held(places):
+        settings = config.load(places.config) or settings
         known = records.all_of(places)
         found = [each for each in known if each.ref == ref]
         if not found:
+            # One that was cut has left what it had no time for.
+            store.sweep(places, with_parts=True)
             raise NotImportedError(ref, sorted({each.ref for each in known}))
         used = serving.folders_in_use(places, settings)
         if any(each.path(places) in used for each in found):
             raise ModelServedError(ref)
         for each in found:
-            records.remove(places, each)
             store.discard(each.path(places))
+            records.remove(places, each)
         freed = store.sweep(places, with_parts=True)
     if as_json:
         print(json.dumps({"ref": ref, "freed_bytes": freed}))

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from install.bundle.manifest import DIGEST, PATH
 from install.importing import safetensors
@@ -19,6 +19,8 @@ MAX_FILES = 10_000
 # The largest open models have about two; a folder that is larger was not meant.
 MAX_BYTES = 8 * 10**12
 MAX_JSON_BYTES = 256 * 1024 * 1024
+# Of layers, heads, tokens; nothing beyond it can be meant.
+MAX_NUMBER = 2**31
 READ_BYTES = 1024 * 1024
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "tekken.json", "vocab.json")
 # What Python's pickle reads, which runs what it is told to; torch keeps weights so.
@@ -49,7 +51,8 @@ def look(folder: Path) -> Source:
     """Lists a folder; reads no file.
 
     Raises:
-        WeightsRefusedError: it holds links, devices, strange names, or too much.
+        WeightsRefusedError: it holds links, devices, strange names, or too much, or a folder in it
+            cannot be read.
     """
     if not folder.is_dir():
         sentence = f"{folder} is neither a folder of weights nor a bundle."
@@ -76,12 +79,17 @@ def look(folder: Path) -> Source:
 
 def _walk(folder: Path) -> list[Path]:
     found = []
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in os.walk(folder, onerror=_refuse):
         # A link to a folder is not gone into, so it must be told here.
         links = [name for name in folders if (Path(place) / name).is_symlink()]
         folders[:] = [name for name in folders if not name.startswith(".") and name not in links]
         found += [Path(place) / name for name in (*links, *names) if not name.startswith(".")]
     return sorted(found)
+
+
+def _refuse(cause: OSError) -> NoReturn:
+    sentence = f"{cause.filename} cannot be read: {cause.strerror}."
+    raise WeightsRefusedError(sentence) from cause
 
 
 def check(files: Mapping[str, Path], *, is_pickle_allowed: bool = False) -> Figures:
@@ -135,7 +143,7 @@ def _figures(config: Mapping[str, Any], *, weights_bytes: int, parameters: int) 
 
 def _number(config: Mapping[str, Any], name: str, otherwise: int) -> int:
     value = config.get(name)
-    return value if isinstance(value, int) and value > 0 else otherwise
+    return value if isinstance(value, int) and 0 < value < MAX_NUMBER else otherwise
 
 
 def _json(files: Mapping[str, Path], name: str) -> Mapping[str, Any]:
@@ -179,6 +187,9 @@ def told_digests(files: Mapping[str, Path]) -> dict[str, str]:
     """
     told: dict[str, str] = {}
     if SUMS in files:
+        if not _is_small(files[SUMS]):
+            sentence = f"{SUMS} is too large for a list of files."
+            raise WeightsRefusedError(sentence)
         for line in files[SUMS].read_text("utf-8", errors="replace").splitlines():
             match = SUM_LINE.fullmatch(line.strip())
             if match is None and line.strip():

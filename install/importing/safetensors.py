@@ -13,6 +13,8 @@ from install.importing.errors import WeightsRefusedError
 # Eight bytes of length, then that much JSON; the format bounds the head at 100 MB.
 LENGTH = struct.Struct("<Q")
 MAX_HEAD_BYTES = 100_000_000
+# What reading JSON of any kind for what it should hold may raise.
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 INDEX = "model.safetensors.index.json"
 # In bits; F4 and F6 are smaller than a byte.
 BITS = {
@@ -43,7 +45,7 @@ def read(path: Path, name: str) -> Tensors:
     try:
         head, begins_at = _head(path)
         spans = sorted(_span(tensor) for key, tensor in head.items() if key != "__metadata__")
-    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError) as cause:
+    except (*UNREADABLE, struct.error) as cause:
         sentence = f"{name} is not a safetensors file."
         raise WeightsRefusedError(sentence) from cause
     ends = [0, *(end for _, end, _ in spans)]
@@ -70,8 +72,9 @@ def _span(tensor: Mapping[str, Any]) -> tuple[int, int, int]:
         raise ValueError
     elements = prod(shape)
     bits = BITS.get(tensor["dtype"])
-    # A kind of number that came after this program is taken as it is.
-    if end < begin or (bits is not None and (end - begin) * 8 != elements * bits):
+    room = (end - begin) * 8
+    # A kind of number that came after this program has at least one bit.
+    if room < 0 or (room != elements * bits if bits is not None else room < elements):
         raise ValueError
     return begin, end, elements
 
@@ -85,11 +88,18 @@ def check_placed(found: Mapping[str, Path]) -> None:
     if INDEX not in found:
         return
     try:
-        placed = set(json.loads(found[INDEX].read_bytes())["weight_map"].values())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as cause:
+        placed = _placed(found[INDEX])
+    except UNREADABLE as cause:
         sentence = f"{INDEX} cannot be read."
         raise WeightsRefusedError(sentence) from cause
     missing = sorted(str(each) for each in placed if each not in found)
     if missing:
         sentence = f"{missing[0]} is missing: {INDEX} names it."
         raise WeightsRefusedError(sentence)
+
+
+def _placed(path: Path) -> set[object]:
+    """The files that the list names; it tells no more of each tensor than their own heads do."""
+    if path.stat().st_size > MAX_HEAD_BYTES:
+        raise ValueError
+    return set(json.loads(path.read_bytes())["weight_map"].values())

@@ -25,10 +25,12 @@ def serve(
     Raises:
         NotServedError: it did not come up; the one before is served again, if it was.
     """
-    words = ["--compose"] if settings.containers else []
-    new = ["--model", str(imported.path(places)), "--family", imported.family, *words]
     handle = locking.take(places)
     with locking.held(places, handle):
+        # Copying the weights may have taken long enough for another `up`.
+        settings = config.load(places.config) or settings
+        words = ["--compose"] if settings.containers else []
+        new = ["--model", str(imported.path(places)), "--family", imported.family, *words]
         program = Program(places=places, folder=places.slot, lock=handle, began=time.time())
         try:
             with display.step(SERVE) as step:

@@ -15,6 +15,8 @@ COPY_BYTES = 8 * 1024 * 1024
 # Beside what is copied, the services go on writing.
 SPARE_BYTES = 500_000_000
 READABLE = 0o444
+# A model's folder while it is made, and while it is removed.
+DRAFT, GONE = ".{}.new", ".{}.gone"
 
 OnBytes = Callable[[int], None]
 
@@ -110,7 +112,7 @@ def _part(target: Path) -> Path:
 
 def assemble(places: Places, folder: Path, digests: Mapping[str, str]) -> None:
     """Makes a model's folder of links to its files; it is there only when it is whole."""
-    draft = folder.with_name(f".{folder.name}.new")
+    draft = folder.with_name(DRAFT.format(folder.name))
     shutil.rmtree(draft, ignore_errors=True)
     for name, digest in digests.items():
         target = draft / name
@@ -124,7 +126,7 @@ def assemble(places: Places, folder: Path, digests: Mapping[str, str]) -> None:
 
 def discard(folder: Path) -> None:
     """Removes a model's folder; one that is half removed has no name that anybody serves."""
-    gone = folder.with_name(f".{folder.name}.gone")
+    gone = folder.with_name(GONE.format(folder.name))
     shutil.rmtree(gone, ignore_errors=True)
     if folder.is_dir():
         folder.replace(gone)
@@ -132,8 +134,14 @@ def discard(folder: Path) -> None:
 
 
 def sweep(places: Places, *, with_parts: bool) -> int:
-    """Removes files that no model has any more, and half-copied ones; returns the bytes freed."""
+    """Removes files that no model has any more; returns the bytes freed.
+
+    With parts also half-copied files and half-made folders, so only while nobody makes any.
+    """
     freed = 0
+    for name in (DRAFT, GONE) if with_parts else ():
+        for left in places.models.glob(name.format("*")):
+            shutil.rmtree(left, ignore_errors=True)
     folder = files_folder(places)
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         found = path.stat()

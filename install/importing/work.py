@@ -1,7 +1,6 @@
 """Imports a model: looked at where it lies, copied beside, and there under its name when whole."""
 
 import fcntl
-import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from install.bundle.errors import NoBundleError
-from install.bundle.manifest import CarriedModel, Entry
+from install.bundle.manifest import CarriedModel, Entry, digest_of
 from install.bundle.opened import Bundle, opened
 from install.bundle.verifying import Verified
 from install.config import Config
@@ -184,14 +183,6 @@ class Importer:
         judged = fit(figures, memory)
         if not judged.is_good:
             raise DoesNotFitError(ref, judged.sentence)
-
-
-def digest_of(digests: Mapping[str, str]) -> str:
-    """SHA-256 over "NAME NUL DIGEST" lines in the names' order, as bundles name a model's files."""
-    total = hashlib.sha256()
-    for name in sorted(digests):
-        total.update(f"{name}\0{digests[name]}\n".encode())
-    return total.hexdigest()
 
 
 @contextmanager

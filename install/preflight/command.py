@@ -22,6 +22,7 @@ def preflight(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for scripts.")] = False,
 ) -> None:
     """Look at this machine, changing nothing; exit code 2 when something must be otherwise."""
+    from install.bundle import looking
     from install.bundle.opened import opened
     from install.preflight import bundle, machine
 
@@ -30,15 +31,20 @@ def preflight(
     are_containers = compose or (remembered is not None and remembered.containers)
     settings = config.resolve({"containers": are_containers}, os.environ, remembered)
     device = machine.find_device(settings.device)
+    told = None
     if file is None:
         report = bundle.check(places, settings, None, device=device)
     else:
         with opened(file) as found:
             report = bundle.check(places, settings, found.manifest, device=device)
+            told = looking.described(found)
     if as_json:
-        print(json.dumps(report.as_dict()))
+        signer = {"signer": told["signer"]} if told else {}
+        print(json.dumps({**report.as_dict(), **signer}))
     else:
         show(report)
+        for line in looking.signer_lines(told) if told else ():
+            print(line)
     raise typer.Exit(UNFIT if report.problems else 0)
 
 

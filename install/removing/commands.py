@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from install import bootstrap, config
-from install.config import Config
+from install import bootstrap
 from install.errors import SettingError
 from install.places import Places
 from install.progress import size
@@ -59,17 +58,19 @@ def remove(
 
 def told(places: Places, found: "Content") -> list[str]:
     """What will go and what will stay, for the person who is asked."""
+    from install.removing import homes
+
     if not found.goes:
         return []
     lines = [f"This removes from {places.home}:"]
     lines += [_line(part) for part in found.goes]
     lines += [f"  {size(found.bytes)} in all"]
-    settings = _remembered(places)
-    if settings and settings.containers:
+    settings = homes.settings(places)
+    if settings.containers:
         lines.append("and its containers, networks and images, with its volumes unless data stays")
-    if settings and settings.systemd:
+    if settings.systemd:
         lines.append("and its systemd units")
-    if settings and settings.handed_on.get("CASEMATE_DATABASE_URL"):
+    if settings.handed_on.get("CASEMATE_DATABASE_URL"):
         lines.append("A database elsewhere stays as it is.")
     if found.stays:
         lines.append(f"It keeps {', '.join(part.path.name for part in found.stays)}.")
@@ -80,13 +81,6 @@ def _line(part: "Part") -> str:
     if part.leads_to is not None:
         return f"  {part.path.name:<14} a link; {part.leads_to} stays"
     return f"  {part.path.name:<14} {size(part.bytes)}"
-
-
-def _remembered(places: Places) -> Config | None:
-    try:
-        return config.load(places.config)
-    except SettingError:
-        return None
 
 
 def _ask(places: Places) -> None:

@@ -3,10 +3,13 @@
 import json
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from install.errors import UNFIT, InstallError
+from install import config
+from install.config import Config
+from install.errors import UNFIT, InstallError, SettingError
 from install.places import Places
 
 # What others could not restore: the database, keys and secrets, whom this box trusts, what came in.
@@ -43,7 +46,6 @@ PROGRAMS = frozenset(
         "bin",
     }
 )
-ENOUGH_MARKS = 4
 # The engine keeps the images that slots name, so that slots go before what remembers images.
 FIRST = ("slot", "slots")
 # What a backup that was cut leaves.
@@ -109,7 +111,9 @@ def check(places: Places) -> None:
         why = "cannot be read by this user"
         raise NoHomeError(home, why) from None
     marks = names & (DATA | PROGRAMS)
-    if names and not (len(marks) >= ENOUGH_MARKS or (len(marks) > 1 and _is_configured(places))):
+    is_ours = places.lock.name in names or _is_configured(places)
+    # The lock is what a removal that was cut leaves last.
+    if names - {places.lock.name} and not (len(marks) > 1 and is_ours):
         why = "does not look like an appliance's home"
         raise NoHomeError(home, why)
 
@@ -121,6 +125,15 @@ def _is_configured(places: Places) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(found, dict) and {"instance_port", "gateway_port", "device"} <= set(found)
+
+
+def settings(places: Places) -> Config:
+    """The remembered settings; where they are lost, the home itself tells how its services ran."""
+    with suppress(SettingError):
+        found = config.load(places.config)
+        if found is not None:
+            return found
+    return Config(containers=places.filled_containers.exists())
 
 
 def content(places: Places, *, is_data_kept: bool) -> Content:
@@ -168,8 +181,10 @@ def links_in_path(places: Places, path: str) -> tuple[Path, ...]:
     found = []
     for folder in dict.fromkeys(path.split(os.pathsep)):
         link = Path(folder) / "casemate"
-        if folder and link.is_symlink():
-            target = Path(os.path.normpath(link.parent / link.readlink()))
-            if target.is_relative_to(places.home):
-                found.append(link)
+        # In a folder that may not be entered, nothing could be removed.
+        with suppress(OSError):
+            if folder and link.is_symlink():
+                target = Path(os.path.normpath(link.parent / link.readlink()))
+                if target.is_relative_to(places.home):
+                    found.append(link)
     return tuple(found)

@@ -12,7 +12,7 @@ from typing import Any
 
 from install import config, local_work, locking, stopping
 from install.config import STARTER, Config
-from install.errors import InstallError, SettingError
+from install.errors import InstallError
 from install.places import Places
 from install.removing import homes
 from install.removing.homes import Content
@@ -54,30 +54,29 @@ def remove(places: Places, *, is_data_kept: bool, path: str, say: Callable[[str]
         InstallError: services cannot be stopped, or something cannot be removed.
     """
     homes.check(places)
-    settings = _settings(places)
+    settings = homes.settings(places)
     lock = locking.take(places) if places.home.is_dir() else None
     try:
         found = homes.content(places, is_data_kept=is_data_kept)
         warnings = _record(places, settings) if is_data_kept else ()
         say("Stopping the services")
         _stop(places, settings, is_data_kept=is_data_kept)
-        for link in homes.links_in_path(places, path):
-            _remove(link)
         _remove_parts(places, settings, found, say=say)
         if is_data_kept and Path(settings.model).is_relative_to(places.home):
             # It went with the programs, and the next `up` would look for it.
             config.save(places.config, replace(settings, model=STARTER))
+        warnings += _remove_links(places, path)
     finally:
         if lock is not None:
             os.close(lock)
     _remove_folders(places, is_data_kept=is_data_kept)
     if not is_data_kept and places.home.is_dir():
-        warnings = (f"{places.home} itself stays, as something is in it or mounted on it.",)
+        warnings += (f"{places.home} itself stays, as something is in it or mounted on it.",)
     return Removed(
         home=places.home,
         freed_bytes=found.bytes,
         stays=tuple(part.path.name for part in found.stays),
-        warnings=tuple(warnings),
+        warnings=warnings,
     )
 
 
@@ -95,14 +94,6 @@ def _remove_parts(
     for part in rest:
         say(f"Removing {part.path.name}")
         _remove(part.path)
-
-
-def _settings(places: Places) -> Config:
-    """The remembered settings; a home whose are lost is taken for one of processes."""
-    try:
-        return config.load(places.config) or Config()
-    except SettingError:
-        return Config()
 
 
 def _stop(places: Places, settings: Config, *, is_data_kept: bool) -> None:
@@ -161,6 +152,17 @@ def _remove(path: Path) -> None:
             return
         sentence = f"{cause.filename or path} could not be removed: {cause.strerror}."
         raise RemovalIncompleteError(sentence) from cause
+
+
+def _remove_links(places: Places, path: str) -> tuple[str, ...]:
+    """Removes them; a sentence for each that cannot be, another user's, say."""
+    left = []
+    for link in homes.links_in_path(places, path):
+        try:
+            _remove(link)
+        except RemovalIncompleteError as error:
+            left.append(error.sentence)
+    return tuple(left)
 
 
 def _remove_folders(places: Places, *, is_data_kept: bool) -> None:

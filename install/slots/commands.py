@@ -120,7 +120,9 @@ def _kept(program: bytes) -> str:
     with tempfile.TemporaryFile() as file:
         file.write(program)
         file.flush()
-        return f"/proc/self/fd/{os.dup2(file.fileno(), os.dup(file.fileno()))}"
+        kept = os.dup(file.fileno())
+    os.set_inheritable(kept, True)  # noqa: FBT003  # the library's signature
+    return f"/proc/self/fd/{kept}"
 
 
 def _show(done: Applied) -> None:

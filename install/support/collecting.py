@@ -19,6 +19,7 @@ from install.doctor.walking import walk
 from install.errors import InstallError
 from install.logs import LOGS, last_lines
 from install.release import release
+from install.services import NAMES
 from install.slots import slot
 
 MOST_BYTES = 2**20
@@ -202,5 +203,17 @@ def _services(box: Box) -> str:
 
 
 def _log(box: Box, name: str, lines: int) -> str:
+    if name in NAMES and _is_in_container(box):
+        from install.containers import operating
+
+        here, _ = operating.open_project(box.places, box.settings)
+        return here.do("logs", "--no-color", "--no-log-prefix", "--tail", str(lines), name)
     found = last_lines(box.places.logs / f"{name}.log", lines)
     return "".join(f"{line}\n" for line in found)
+
+
+def _is_in_container(box: Box) -> bool:
+    try:
+        return box.settings.containers
+    except InstallError:
+        return False

@@ -73,7 +73,7 @@ def _users(box: Box) -> set[str]:
     try:
         for user in box.asked.pages(USERS):
             found |= {str(user[name]) for name in ("username", "name", "email") if user.get(name)}
-    except (InstallError, TypeError, AttributeError):
+    except (InstallError, ValueError, TypeError, AttributeError):
         pass
     # Every appliance has that one, and words of our own are the same.
     return found - set(ADMIN.values())
@@ -89,7 +89,7 @@ def _hosts(box: Box) -> set[str]:
         found |= set(_hosts_in(urls))
         endpoints = (model.get("endpoints") or [model["endpoint"]] for model in box.asked.models())
         found |= {host for each in endpoints for host in _hosts_in(each)}
-    except (InstallError, KeyError, TypeError):
+    except (InstallError, ValueError, KeyError, TypeError, AttributeError):
         pass
     return {each for each in found if not _says_nothing(each)}
 

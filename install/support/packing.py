@@ -6,6 +6,7 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from install.errors import SettingError
@@ -45,23 +46,23 @@ def pack(parts: Mapping[str, bytes]) -> bytes:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Writes a new file for its owner only, whole or not at all.
+    """Writes a new file for its owner only; where that fails nothing stays.
 
     Raises:
         SettingError: it is there already, or cannot be written.
     """
-    scratch = path.with_name(f".{path.name}.part")
     try:
-        if path.exists():
-            sentence = f"{path} is there already; --out names another file."
-            raise SettingError(sentence)
-        handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "wb") as file:
+        # No scratch beside it: a rename would replace, and the file system of a stick has no links.
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with ExitStack() as undo, os.fdopen(handle, "wb") as file:
+            undo.callback(path.unlink, missing_ok=True)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        scratch.replace(path)
+            undo.pop_all()
+    except FileExistsError as cause:
+        sentence = f"{path} is there already; --out names another file."
+        raise SettingError(sentence) from cause
     except OSError as cause:
-        scratch.unlink(missing_ok=True)
         sentence = f"{path} cannot be written: {cause.strerror}."
         raise SettingError(sentence) from cause

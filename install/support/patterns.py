@@ -3,6 +3,8 @@
 import re
 
 _BASE64 = r"[A-Za-z0-9_-]"
+# A value that is a mark already; another mark may stand within its words.
+_NO_MARK = r"(?!<[<a-z-]+:)"
 
 # Kind, and what of a text is it; a group named `value` is the secret where more is needed around.
 SECRETS: tuple[tuple[str, re.Pattern[str]], ...] = (
@@ -34,9 +36,11 @@ SECRETS: tuple[tuple[str, re.Pattern[str]], ...] = (
         "a secret by its name",
         re.compile(
             r"(?i)(?:passw(?:or)?d|passphrase|secret|api[_-]?key|private[_-]?key|"
-            r"(?:access|auth|refresh|personal)[_-]?token)[\"']?\s*[:=]\s*"
-            r"(?:\"(?P<value>[^\"\\<]{4,})\"|'(?P<value2>[^'\\<]{4,})'"
-            r"|(?P<value3>[^\s\"',;&<}\]]{4,}))"
+            r"(?:access|auth|refresh|personal)[_-]?token)\\?[\"']?\s*[:=]\s*"
+            # Within a string the quotes around it are escaped.
+            rf"(?:\\?\"{_NO_MARK}(?P<value>(?:[^\"\\]|\\.){{4,}})\\?\""
+            rf"|'{_NO_MARK}(?P<value2>(?:[^'\\]|\\.){{4,}})'"
+            rf"|{_NO_MARK}(?P<value3>[^\s\"',;&}}\]]{{4,}}))"
         ),
     ),
 )

@@ -3,6 +3,7 @@
 import argparse
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from install import bootstrap, config
@@ -28,11 +29,13 @@ def renew(places: Places, *, now: datetime) -> str:
     return f"renewed: {', '.join(renewed)}" if renewed else ""
 
 
-def look(places: Places, *, now: datetime, renewed_at: datetime | None) -> Iterator[str]:
+def look(
+    places: Places, *, now: datetime, renewed_at: datetime | None, unwritten: schedule.Unwritten
+) -> Iterator[str]:
     """Does once what is to do; a line for the log on each thing that was done."""
     if renewed_at is None or abs(now - renewed_at) >= RENEW_EVERY:
         yield renew(places, now=now)
-    yield schedule.look(places, now=now)
+    yield schedule.look(places, now=now, unwritten=unwritten)
 
 
 def main(
@@ -46,11 +49,14 @@ def main(
     every_s: float = parser.parse_args().every
     places = bootstrap.find_places()
     renewed_at: datetime | None = None
+    unwritten = schedule.Unwritten()
     while True:
         now = clock()
-        for line in look(places, now=now, renewed_at=renewed_at):
-            if line:
-                print(f"{now:%Y-%m-%dT%H:%M:%SZ} {line}", flush=True)
+        for line in look(places, now=now, renewed_at=renewed_at, unwritten=unwritten):
+            # The log may lie on the disk that is full.
+            with suppress(OSError):
+                if line:
+                    print(f"{now:%Y-%m-%dT%H:%M:%SZ} {line}", flush=True)
         if renewed_at is None or abs(now - renewed_at) >= RENEW_EVERY:
             renewed_at = now
         sleep(every_s)

@@ -28,11 +28,8 @@ def answer(engine: Holder, words: list[str], stdin: str) -> dict[str, Any]:
         code, err = engine.broken[words[0]]
         return said(err=err, code=code)
     match words:
-        case ["image", "inspect", *_, name]:
-            found = _find(engine, name)
-            return said(json.dumps(engine.images[found])) if found else _no_such(name)
-        case ["image", "rm", name]:
-            return _remove(engine, name)
+        case ["image", *rest]:
+            return _image(engine, rest)
         case ["load", *_]:
             _load(engine, stdin.encode("utf-8", "surrogateescape"))
         case ["volume", "inspect", name]:
@@ -44,14 +41,48 @@ def answer(engine: Holder, words: list[str], stdin: str) -> dict[str, Any]:
     return said()
 
 
+def _image(engine: Holder, words: list[str]) -> dict[str, Any]:
+    match words:
+        case ["inspect", *_, name]:
+            found = _find(engine, name)
+            return said(json.dumps(engine.images[found])) if found else _no_such(name)
+        case ["rm", name]:
+            return _remove(engine, name)
+        case ["tag", name, other]:
+            return _tag(engine, name, other)
+        case _:
+            return said()
+
+
 def _remove(engine: Holder, name: str) -> dict[str, Any]:
     found = _find(engine, name)
     if found is None:
         return _no_such(name)
     if found in engine.in_use:
         return said(err="conflict: image is being used by running container", code=1)
-    del engine.images[found]
+    image = engine.images.pop(found)
+    image["RepoTags"] = [each for each in image["RepoTags"] if each != found]
     return said()
+
+
+def _tag(engine: Holder, name: str, other: str) -> dict[str, Any]:
+    found = _find(engine, name)
+    if found is None:
+        return _no_such(name)
+    image = engine.images[found]
+    _unname(engine, other)
+    engine.images[other] = image
+    image["RepoTags"] = [*image["RepoTags"], other]
+    return said()
+
+
+def _unname(engine: Holder, tag: str) -> None:
+    """What has lost its last name to another image stays, known by its identity."""
+    image = engine.images.pop(tag, None)
+    if image is not None:
+        image["RepoTags"] = [each for each in image["RepoTags"] if each != tag]
+        if not image["RepoTags"]:
+            engine.images[image["Id"]] = image
 
 
 def _find(engine: Holder, name: str) -> str | None:
@@ -69,9 +100,7 @@ def _load(engine: Holder, content: bytes) -> None:
     identity = f"sha256:{hashlib.sha256(config).hexdigest()}"
     layers = json.loads(config)["rootfs"]["diff_ids"]
     for tag in listed["RepoTags"]:
-        before = engine.images.pop(tag, None)
-        if before is not None:
-            engine.images[before["Id"]] = {**before, "RepoTags": []}
+        _unname(engine, tag)
         engine.images[tag] = {
             "Id": identity,
             "RepoTags": [tag],

@@ -1,4 +1,6 @@
+import errno
 import io
+import os
 import threading
 
 import pytest
@@ -17,6 +19,17 @@ class AsciiOnly(io.StringIO):
     encoding = "ascii"
 
 
+class Broken(io.StringIO):
+    """A stream that takes nothing: what stood on a disk that is full now."""
+
+    def __init__(self, *, fails_at: str) -> None:
+        super().__init__()
+        setattr(self, fails_at, self._fail)
+
+    def _fail(self, *_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def test_a_finished_step_stays_as_one_plain_line() -> None:
     stream = io.StringIO()
     with Display.on(stream).step(STEPS[1]) as step:
@@ -31,6 +44,24 @@ def test_a_failed_step_is_marked() -> None:
     with pytest.raises(ValueError, match="no"), Display.on(stream).step("Else"):
         raise ValueError("no")
     assert "- Else: FAILED" in stream.getvalue()
+
+
+@pytest.mark.parametrize("fails_at", ["write", "flush"])
+@pytest.mark.parametrize("live", [True, False])
+def test_what_cannot_be_shown_fails_nothing(fails_at: str, live: bool) -> None:
+    display = Display(Broken(fails_at=fails_at), live=live, colour=False)
+    with display.step(STEPS[0]) as step:
+        step.result = "well"
+    display.note("something")
+
+
+def test_a_reader_that_left_fails_nothing_and_not_the_end_of_the_program() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w", encoding="utf-8") as stream:
+        with Display.on(stream).step(STEPS[0]):
+            pass
+        stream.write("as Python flushes it when it ends")
 
 
 def test_a_terminal_gets_one_living_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from typer.testing import CliRunner, Result
 
 from install import cli
 from install.backup import commands
+from install.errors import NotInstalledError
 from install.places import Places
 from tests.install.backup.conftest import SECRET, fill, mark_of
 
@@ -68,3 +69,13 @@ def test_a_trial_takes_the_newest_when_none_is_named(run: object) -> None:
     assert callable(run)
     found = run("backup", "--test")
     assert "There is no backup yet" in str(found.exception)
+
+
+def test_a_home_without_a_program_restores_nothing(
+    run: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert callable(run)
+    monkeypatch.setenv("CASEMATE_HOME", str(tmp_path / "mistyped"))
+    found = run("restore", str(tmp_path / "x.backup"))
+    assert isinstance(found.exception, NotInstalledError)
+    assert not (tmp_path / "mistyped").exists()

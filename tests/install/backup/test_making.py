@@ -1,3 +1,4 @@
+import os
 import shutil
 from collections.abc import Callable
 from datetime import timedelta
@@ -104,3 +105,68 @@ def test_the_newest_stay_and_what_is_another_s_too(home: Places, tmp_path: Path)
     assert another.exists()
     assert len(list(folder.iterdir())) == 5
     assert making.prune(folder, like=tmp_path / "named.backup", keep=1) == ()
+
+
+def test_after_a_clock_that_ran_ahead_the_one_just_made_stays(home: Places, tmp_path: Path) -> None:
+    def make(day: int) -> Path:
+        return making.make(home, Config(), SECRET, to=folder, now=NOW + timedelta(days=day)).path
+
+    folder = tmp_path / "kept"
+    ahead, before, last = [make(day) for day in (400, 401)], make(-1), make(0)
+    assert making.prune(folder, like=last, keep=2) == (ahead[1], ahead[0])
+    assert sorted(folder.iterdir()) == [before, last]
+    assert making.prune(folder, like=last, keep=1) == (before,)
+
+
+def test_two_at_once_are_refused(home: Places, backup: Make) -> None:
+    with making.alone(home), pytest.raises(BackupError, match="made, tried or restored right now"):
+        backup()
+    assert backup().exists()
+
+
+def test_what_fails_under_the_lock_keeps_its_name(home: Places) -> None:
+    with pytest.raises(BlockingIOError), making.alone(home):
+        raise BlockingIOError
+
+
+def test_a_lock_or_a_home_that_cannot_be_written_to_is_said(
+    home: Places, backup: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(home.home))
+
+    monkeypatch.setattr("install.backup.making.tempfile.TemporaryDirectory", refuse)
+    with pytest.raises(BackupError, match=f"{home.home}: Permission denied"):
+        backup()
+    (home.home / "backup.lock").unlink()
+    (home.home / "backup.lock").mkdir()
+    with pytest.raises(BackupError, match=r"backup\.lock cannot be opened: Is a directory"):
+        backup()
+
+
+def test_what_was_cut_long_ago_is_removed(home: Places, tmp_path: Path) -> None:
+    target = tmp_path / "kept"
+    target.mkdir()
+    cut = [home.home / "instance" / f".{name}-x" for name in ("snapshot", "restore", "rehearsal")]
+    for each in cut:
+        each.mkdir()
+        (each / "snapshot.db").write_text("database")
+    part = target / ".casemate-12345678-20260101T000000Z.backup.part"
+    others = target / ".casemate-99999999-20260101T000000Z.backup.part"
+    young = home.home / "instance" / ".rehearsal-young"
+    for each in (part, others, young):
+        each.touch()
+    for each, days in ((young, 0.9), (others, 2), (part, 2), *((each, 2) for each in cut)):
+        at = (NOW - timedelta(days=days)).timestamp()
+        os.utime(each, (at, at))
+    making.make(home, Config(), SECRET, to=target, now=NOW)
+    assert [each for each in (*cut, part, others, young) if each.exists()] == [others, young]
+
+
+def test_a_home_without_its_master_key_is_not_backed_up(home: Places, backup: Make) -> None:
+    (home.home / "keys" / "master.key").unlink()
+    with pytest.raises(BackupError, match=r"keys/master\.key is missing"):
+        backup()
+    settings = Config(containers=True)
+    with pytest.raises(BackupError, match="containers/secrets/master_key is missing"):
+        making.make(home, settings, SECRET, to=None, now=NOW)

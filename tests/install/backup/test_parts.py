@@ -1,12 +1,14 @@
 import io
 import tarfile
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 from install.backup import parts, sealed
-from install.backup.errors import BackupDamagedError
+from install.backup.errors import BackupDamagedError, BackupError
 from install.backup.sealed import write_whole
+from install.places import Places
 from tests.install.backup.conftest import SECRET
 
 
@@ -58,3 +60,28 @@ def test_one_without_a_database_is_refused(tmp_path: Path) -> None:
 def test_what_is_expected_has_known_names() -> None:
     for name in ("files/keys/tls/x", "files/config.json", "snapshot.db", "files/receipts/1.json"):
         assert parts.is_expected(PurePosixPath(name))
+
+
+@pytest.mark.parametrize("name", ["keys", "credentials", "config.json", "keys/tls"])
+def test_a_link_is_refused_and_not_left_out(
+    home: Places, backup: Callable[..., Path], tmp_path: Path, name: str
+) -> None:
+    path = home.home / name
+    elsewhere = path.rename(tmp_path / "elsewhere")
+    path.symlink_to(elsewhere)
+    target = tmp_path / "backups" / "x.backup"
+    with pytest.raises(BackupError, match=f"{path} is (a link|missing)"):
+        backup(to=target)
+    assert not target.exists()
+
+
+def test_a_full_disk_while_unpacking_is_said(
+    backup: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = backup()
+    monkeypatch.setattr("install.backup.parts.os.fsync", full)
+    with pytest.raises(BackupError, match=f"{tmp_path / 'out'}: No space left"):
+        parts.unpack(path, SECRET, tmp_path / "out")

@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 
 from install.backup import schedule
+from install.backup.errors import BackupError
+from install.backup.making import Made
 from install.backup.schedule import Schedule
 from install.errors import SettingError
 from install.places import Places
@@ -60,3 +62,36 @@ def test_nothing_is_done_that_nobody_told(home: Places) -> None:
     home.backup_schedule.write_text("{")
     assert "cannot be read" in schedule.look(home, now=NOW)
     assert schedule.switch_off(home)
+
+
+def test_a_home_without_room_is_said_and_not_tried_each_minute(
+    home: Places, told: Schedule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_places: Places, _told: Schedule) -> None:
+        raise OSError(28, "No space left on device")
+
+    assert told.tried_at is None
+    unwritten = schedule.Unwritten()
+    with monkeypatch.context() as patch:
+        patch.setattr(schedule, "write", full)
+        line = schedule.look(home, now=NOW, unwritten=unwritten)
+        assert "backup made" in line
+        assert "could not be written down: [Errno 28] No space left" in line
+        soon = NOW + timedelta(minutes=59)
+        assert schedule.look(home, now=soon, unwritten=unwritten) == ""
+    then = NOW + timedelta(hours=1)
+    assert "older removed" in schedule.look(home, now=then, unwritten=unwritten)
+    after = schedule.read(home)
+    assert after is not None
+    assert schedule.due_at(after) == then + timedelta(hours=1)
+    assert unwritten.tried_at is None
+
+
+def test_a_schedule_that_is_damaged_meanwhile_is_said(home: Places, told: Schedule) -> None:
+    def damage(places: Places, *_: object, **__: object) -> Made:
+        places.backup_schedule.write_text("{")
+        sentence = "No backup."
+        raise BackupError(sentence)
+
+    assert told.keep == 2
+    assert "cannot be read" in schedule.look(home, now=NOW, make=damage)

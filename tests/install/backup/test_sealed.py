@@ -120,3 +120,12 @@ def test_a_failure_leaves_no_file(tmp_path: Path) -> None:
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(BackupDamagedError, match="No such file"):
         read_head(tmp_path / "none")
+
+
+@pytest.mark.parametrize("text", [b"[" * 60_000, b'{"format": 1, "scrypt": {"n": 1e999, "r": 8'])
+def test_a_head_that_is_none_is_refused(path: Path, text: bytes) -> None:
+    if text.startswith(b"{"):
+        text += b', "p": 1, "salt": ""}}'
+    path.write_bytes(sealed.MAGIC + sealed.LENGTH.pack(len(text)) + text)
+    with pytest.raises(BackupDamagedError, match="head cannot be read"):
+        read_head(path)

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from install.backup import trial
-from install.backup.errors import BackupDamagedError
+from install.backup import making, trial
+from install.backup.errors import BackupDamagedError, BackupError
 from install.config import Config
 from install.errors import NotReadyError
 from install.places import Places
@@ -36,3 +36,36 @@ def test_a_damaged_one_fails_the_trial(home: Places, backup: Make) -> None:
     with pytest.raises(BackupDamagedError):
         trial.run(home, Config(), path, passphrase=SECRET)
     assert not (home.home / trial.SCRATCH).exists()
+
+
+def test_a_trial_and_a_backup_do_not_touch_each_other(home: Places, backup: Make) -> None:
+    path = backup()
+    settings = Config(containers=True)
+    with making.alone(home), pytest.raises(BackupError, match="right now"):
+        trial.run(home, settings, path, passphrase=SECRET)
+
+    def meanwhile(_line: str) -> None:
+        with pytest.raises(BackupError, match="right now"):
+            backup()
+
+    assert trial.run(home, settings, path, passphrase=SECRET, say=meanwhile).facts
+
+
+def test_what_a_killed_trial_left_goes_with_the_next_backup(home: Places, backup: Make) -> None:
+    left = home.home / trial.SCRATCH / "keys" / "master.key"
+    left.parent.mkdir(parents=True)
+    left.write_text("key")
+    backup()
+    assert not left.exists()
+
+
+def test_a_home_without_room_for_a_trial_is_said(
+    home: Places, backup: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_places: Places) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = backup()
+    monkeypatch.setattr("install.backup.trial.make_folders", full)
+    with pytest.raises(BackupError, match=r"could not be tried: .*No space left"):
+        trial.run(home, Config(), path, passphrase=SECRET)

@@ -1,15 +1,17 @@
+import hashlib
 import io
 import json
 from pathlib import Path
 
 import pytest
 
-from install.building import carrying, models
+from install.building import carrying
 from install.building.errors import TimeUnknownError, WheelsMissingError
 from install.building.starting import STEPS
 from install.bundle.errors import SigningKeyError
 from install.bundle.opened import opened
 from install.progress import Display
+from tests.bundle_builders import an_installer
 from tests.install.building.builders import a_clone, an_order
 
 AT = "1767225600"
@@ -83,7 +85,12 @@ def test_a_model_is_known_by_the_digests_of_its_files(
         (model,) = bundle.manifest.models
         entries = bundle.manifest.entries
     assert (model.ref, model.folder) == ("small-model", "models/small-model")
-    assert model.digest == models.digest_of("models/small-model", entries)
+    lines = "".join(
+        f"{each.path.removeprefix('models/small-model/')}\0{each.digest}\n"
+        for each in entries
+        if each.path.startswith("models/small-model/")
+    )
+    assert model.digest == hashlib.sha256(lines.encode()).hexdigest()
 
 
 def test_models_alone_need_no_packages(clone: Path, tmp_path: Path, display: Display) -> None:
@@ -122,6 +129,35 @@ def test_a_wheel_that_changed_after_it_was_fetched_is_refused(
     with pytest.raises(WheelsMissingError, match="model-server-cpu"):
         carrying.build(order, display)
     assert not order.out.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a zip", None])
+@pytest.mark.parametrize("name", ["wheels/*/other-*.whl", "**/casemate-0.3.0-*.whl"])
+def test_a_wheel_that_a_power_cut_damaged_is_gone_and_said(
+    clone: Path, tmp_path: Path, display: Display, name: str, content: bytes | None
+) -> None:
+    order = an_order(clone, tmp_path / "work")
+    wheel = next(order.work.glob(name))
+    # Without its description, as a ZIP of other things is.
+    wheel.write_bytes(an_installer() if content is None else content)
+    with pytest.raises(WheelsMissingError, match="build again, which fetches them anew"):
+        carrying.build(order, display)
+    assert not wheel.exists()
+    assert not order.out.exists()
+
+
+def test_a_licence_that_a_power_cut_damaged_is_one_of_a_wheel(
+    clone: Path, tmp_path: Path, display: Display
+) -> None:
+    order = an_order(clone, tmp_path / "work")
+    shelved = [*order.work.glob("wheels/*/one_thing-*.whl")]
+    content = shelved[0].read_bytes().replace(b"MIT text", b"MIT texx")
+    # Each lock's folder has the same file.
+    for each in shelved:
+        each.write_bytes(content)
+    with pytest.raises(WheelsMissingError, match=r"services\.lock and model-server-cpu\.lock"):
+        carrying.build(order, display)
+    assert not any(each.exists() for each in shelved)
 
 
 def test_without_a_key_nothing_is_fetched(clone: Path, tmp_path: Path, display: Display) -> None:

@@ -2,6 +2,7 @@ import argparse
 import errno
 import json
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,15 @@ import pytest
 from install.building import command, starting
 from install.building.errors import (
     BuildRefusedError,
+    KeyNotValidError,
     NoRoomError,
     NoSourcesError,
     OutExistsError,
+    OutUnusableError,
 )
 from install.building.order import Order
+from install.errors import ModelFolderError
+from tests.bundle_builders import a_signing_key, the_signing_key
 from tests.install.building.builders import a_clone, an_order
 
 
@@ -61,6 +66,34 @@ def test_a_file_that_is_there_is_not_replaced(clone: Path, tmp_path: Path) -> No
     options = parsed("--out", str(tmp_path / "there"), "--key", "k", "--sources", str(clone))
     with pytest.raises(OutExistsError, match="--force"):
         command.run(options)
+
+
+@pytest.mark.parametrize("out", ["folder", "missing/x.bundle"])
+def test_a_place_that_no_bundle_can_have_is_refused_first(
+    clone: Path, tmp_path: Path, out: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    options = parsed("--out", str(tmp_path / out), "--key", "k", "--sources", str(clone))
+    with pytest.raises(OutUnusableError, match="--out"):
+        command.run(options)
+
+
+@pytest.mark.parametrize("days", [(-9, -1), (1, 9)])
+def test_a_key_outside_of_its_time_is_refused_first(
+    clone: Path, tmp_path: Path, days: tuple[int, int]
+) -> None:
+    begins, ends = (datetime.now(UTC) + timedelta(days=each) for each in days)
+    key = a_signing_key(tmp_path / "key", not_before=begins, expires=ends)
+    out = ["--out", str(tmp_path / "x"), "--key", str(key.folder), "--sources", str(clone)]
+    with pytest.raises(KeyNotValidError, match="no box would take"):
+        command.run(parsed(*out))
+
+
+def test_a_folder_without_a_model_is_refused_first(clone: Path, tmp_path: Path) -> None:
+    key = str(the_signing_key().folder)
+    out = ["--out", str(tmp_path / "x"), "--key", key, "--sources", str(clone)]
+    with pytest.raises(ModelFolderError):
+        command.run(parsed(*out, "--model", str(tmp_path)))
 
 
 def test_scripts_get_one_object(

@@ -119,6 +119,18 @@ def test_an_image_that_is_the_same_is_not_exported_again(tmp_path: Path) -> None
     assert image.exports == 2
 
 
+@pytest.mark.parametrize("content", [b"", b"\0" * 5000, None])
+def test_an_export_that_a_power_cut_damaged_is_made_anew(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    image, target = Image(as_a_new_engine_saves(1)), tmp_path / "instance.tar"
+    identity = images.export(Engine(image), TAG, target)
+    whole = target.read_bytes()
+    target.write_bytes(whole[:-1] + b"x" if content is None else content)
+    assert images.export(Engine(image), TAG, target) == identity
+    assert target.read_bytes() == whole
+
+
 @pytest.mark.parametrize("cut", [0, 100, 5000])
 def test_an_export_that_was_cut_leaves_nothing(tmp_path: Path, cut: int) -> None:
     image = Image(as_an_old_engine_saves(1)[:cut])

@@ -47,7 +47,9 @@ def told(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 def trust(path: Path, home: Path) -> None:
     asks = verifying.Asks(confirm=lambda _statement: True)
     file = home / looking.TRUST
-    verifying.pin(verifying.verify(path, trust=file, now=NOW, asks=asks), file)
+    pin = verifying.verify(path, trust=file, now=NOW, asks=asks).new_pin
+    assert pin
+    pins.write(file, pin)
 
 
 def test_a_bundle_of_a_confirmed_signer_is_verified_and_nobody_pinned(
@@ -132,7 +134,7 @@ def test_what_a_bundle_carries_is_shown(
 ) -> None:
     assert bundle("inspect", path) == 0
     shown = capsys.readouterr().out
-    for each in ("0.2.0", "cpu", "m (A Model), 2.9 KiB", "gateway:0.2.0, 10 bytes", "files    3"):
+    for each in ("0.2.0", "cpu", "m (A Model), 3.0 kB", "gateway:0.2.0, 10 bytes", "files    3"):
         assert each in shown
     assert "this box trusts nobody yet" in shown
     trust(path, home)
@@ -170,6 +172,14 @@ def test_a_signer_who_cannot_be_proven_is_shown_as_such(
     path.write_bytes(path.read_bytes().replace(b'"0.2.0"', b'"0.3.0"', 1))
     assert bundle("inspect", path) == 0
     assert "NOT PROVEN: The signature is not the signer's" in capsys.readouterr().out
+
+
+def test_a_signer_whom_nobody_can_compare_is_shown_as_such(
+    home: Path, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / looking.TRUST).write_text("{}")
+    assert bundle("inspect", path) == 0
+    assert "NOT PROVEN" in capsys.readouterr().out
 
 
 def test_whom_the_box_trusts_is_shown(
@@ -217,11 +227,3 @@ def test_on_a_terminal_somebody_types_yes(
         with pytest.raises(TrustNotConfirmedError):
             looking.verified(options)
     assert the_signing_key().fingerprint in shown.written
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(0, "0 bytes"), (1023, "1023 bytes"), (1024, "1.0 KiB"), (5 * 10**9, "4.7 GiB")],
-)
-def test_amounts_are_for_people(count: int, text: str) -> None:
-    assert looking.amount(count) == text

@@ -57,6 +57,8 @@ STRANGE = {
     "pax long name": a_tar("x" * 300, form=tarfile.PAX_FORMAT),
     "pax path": a_tar(CHUNK, form=tarfile.PAX_FORMAT, pax_headers={"path": "../escaped"}),
     "GNU size of an exabyte": a_tar(CHUNK, form=tarfile.GNU_FORMAT, size=2**60),
+    "size minus one": header(CHUNK, -1),
+    "size minus a block and one": header(CHUNK, -513),
     "slash": a_tar("manifest.json/"),
     "another file": a_tar("docs/README.md"),
     "letters' case": a_tar(f"chunks/{'A' * 64}"),
@@ -71,6 +73,12 @@ def test_no_other_kind_of_member_is_taken(block: bytes) -> None:
         read(FIRST + block + members.END)
     with pytest.raises(BundleError):
         read(block + members.END)
+
+
+@pytest.mark.parametrize("size", [-1, -513])
+def test_a_manifest_is_not_smaller_than_nothing(size: int) -> None:
+    with pytest.raises(LayoutError):
+        read(header("manifest.json", size) + members.END)
 
 
 def test_what_begins_otherwise_is_no_bundle() -> None:

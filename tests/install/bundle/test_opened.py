@@ -1,12 +1,13 @@
 import hashlib
+import io
 from pathlib import Path
 
 import pytest
 
 from install.bundle import members
-from install.bundle.errors import DamagedError, LayoutError, ManifestError
+from install.bundle.errors import DamagedError, LayoutError, ManifestError, NoBundleError
 from install.bundle.manifest import CHUNK_BYTES
-from install.bundle.opened import opened
+from install.bundle.opened import _Reading, opened
 from tests.bundle_builders import a_bundle
 
 WEIGHTS = b"1" * CHUNK_BYTES + b"2" * CHUNK_BYTES + b"3" * 100
@@ -59,6 +60,25 @@ def test_a_damaged_chunk_is_never_written_as_whole(path: Path, tmp_path: Path) -
     assert not (tmp_path / "out").exists()
     with opened(damaged) as bundle, pytest.raises(DamagedError):
         bundle.read("models/m/w", limit=3 * CHUNK_BYTES)
+
+
+def test_the_installer_is_the_one_that_is_listed(path: Path, tmp_path: Path) -> None:
+    content = path.read_bytes()
+    with opened(path) as bundle:
+        found = bundle.installer()
+    assert content.endswith(found)
+    other = tmp_path / "b.bundle"
+    for tail in (found[:-1] + b"x", b""):
+        other.write_bytes(content[: -len(found)] + tail)
+        with opened(other) as bundle, pytest.raises(DamagedError, match="the installer"):
+            bundle.installer()
+
+
+def test_a_disk_that_fails_is_said_to_be_the_bundles() -> None:
+    # The kernel answers EIO to who reads where this process has no memory.
+    failing = "/proc/self/mem"
+    with io.BufferedReader(_Reading(failing)) as file, pytest.raises(NoBundleError, match=failing):
+        file.read(1)
 
 
 def test_what_is_read_at_once_is_small(path: Path) -> None:

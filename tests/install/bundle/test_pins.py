@@ -1,9 +1,10 @@
+import stat
 from pathlib import Path
 
 import pytest
 
 from install.bundle import pins
-from install.bundle.errors import TrustDamagedError
+from install.bundle.errors import TrustDamagedError, TrustUnreadableError
 from install.bundle.looking import TRUST
 from install.bundle.pins import Pin
 from install.places import Places
@@ -25,6 +26,24 @@ def test_a_pin_is_read_as_it_was_written(tmp_path: Path) -> None:
     pins.write(path, PIN)
     assert pins.pinned(path) == PIN
     assert [each.name for each in tmp_path.iterdir()] == ["trust.json"]
+
+
+def test_whoever_looks_at_a_bundle_may_read_whom_the_box_trusts(tmp_path: Path) -> None:
+    path = tmp_path / "trust.json"
+    pins.write(path, PIN)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_a_pin_that_is_not_ones_own_to_read_is_not_a_damaged_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_path: Path, _encoding: str) -> str:
+        raise PermissionError
+
+    # Root, who may run the tests, reads everything.
+    monkeypatch.setattr(Path, "read_text", refused)
+    with pytest.raises(TrustUnreadableError, match=r"trust\.json.* may not be read"):
+        pins.pinned(tmp_path / "trust.json")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"fingerprint": "x", "statement": {}}'])

@@ -26,7 +26,7 @@ def carrying(tmp_path_factory: pytest.TempPathFactory) -> Path:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as file:
         file.writestr("__main__.py", START)
-        for name in ("__init__.py", "errors.py", "homes.py"):
+        for name in ("__init__.py", "errors.py", "homes.py", "progress.py"):
             file.write(ROOT / "install" / name, f"install/{name}")
         for path in (ROOT / "install" / "bundle").glob("*.py"):
             file.write(path, f"install/bundle/{path.name}")

@@ -13,6 +13,7 @@ from install.bundle.errors import (
     SignatureError,
     SignerError,
     SigningKeyError,
+    TemporaryFolderError,
 )
 from tests.bundle_builders import the_signing_key
 
@@ -79,6 +80,14 @@ def test_a_machine_without_openssl_says_so(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(OpenSSLError, match="OpenSSL 3"):
         signatures.verify(key.public_key, b"hello", bytes(64))
+
+
+def test_a_temporary_folder_that_takes_nothing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    with pytest.raises(TemporaryFolderError, match=r"/missing: .*TMPDIR"):
+        the_signing_key().sign(b"hello")
 
 
 def test_an_openssl_that_cannot_verify_is_no_yes(

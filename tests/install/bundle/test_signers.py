@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from install.bundle import signers
-from install.bundle.errors import SigningKeyError
+from install.bundle.errors import OpenSSLError, SigningKeyError
 from install.bundle.signers import SigningKey
 from tests.bundle_builders import LONG_AGO, NOW, a_signing_key
 
@@ -47,6 +47,27 @@ def test_a_key_is_never_made_over_another(key: SigningKey) -> None:
     with pytest.raises(SigningKeyError):
         a_signing_key(key.folder)
     assert key.private_key.read_bytes() == before
+
+
+SIGNS_NOTHING = (
+    f'#!/bin/sh\ncase $1 in pkeyutl) exit 1;; esac\nexec {shutil.which("openssl")} "$@"\n'
+)
+
+
+@pytest.mark.parametrize("program", ["", SIGNS_NOTHING])
+def test_a_key_that_could_not_be_made_does_not_stand_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    with monkeypatch.context() as patched:
+        # Without openssl, and with one that is too old to sign with such a key.
+        if program:
+            (tmp_path / "openssl").write_text(program)
+            (tmp_path / "openssl").chmod(0o755)
+        patched.setenv("PATH", str(tmp_path))
+        with pytest.raises(OpenSSLError, match="OpenSSL 3"):
+            a_signing_key(tmp_path / "key")
+    assert not (tmp_path / "key").exists()
+    a_signing_key(tmp_path / "key")
 
 
 @pytest.mark.parametrize("name", ["", "a\nb", "x" * 121, "\x1b[31m"])

@@ -3,10 +3,9 @@ from pathlib import Path
 import pytest
 
 from install.bundle import writing
-from install.bundle.errors import SourceChangedError
+from install.bundle.errors import BeingWrittenError, SourceChangedError
 from install.bundle.manifest import CHUNK_BYTES, Manifest
 from install.bundle.opened import opened
-from install.bundle.writing import BeingWrittenError
 from tests.bundle_builders import a_bundle, an_installer, the_signing_key
 
 CONTENTS = {"docs/README.md": b"read me\n", "models/m/w": bytes(CHUNK_BYTES) * 2 + b"end", "e": b""}

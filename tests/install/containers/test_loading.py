@@ -1,9 +1,12 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from install.bundle.opened import opened
 from install.containers import loading
+from install.containers.carried import Loader
+from install.containers.errors import ImageLoadError
 from install.places import Places
 from install.slots import slot
 from install.slots.slot import Slot
@@ -58,6 +61,32 @@ def test_images_of_neither_slot_go_and_all_others_stay(
     assert loading.forget(home) == (GATEWAY.tag,)
     assert {INSTANCE.tag, NEWER.tag, "somebody/else:1"} <= set(engine.images)
     assert loading.forget(home) == ()
+
+
+def test_homes_that_share_a_bundle_leave_each_other_its_images(
+    home: Places, engine: FakeEngine, tmp_path: Path
+) -> None:
+    other = replace(home, home=tmp_path / "other")
+    other.home.mkdir()
+    for each in (home, other):
+        load(a_bundle_of(tmp_path, GATEWAY, INSTANCE), each)
+    loading.forget(home)
+    assert {GATEWAY.tag, INSTANCE.tag} <= set(engine.images)
+    assert loading.forget(home) == ()
+    load(a_bundle_of(tmp_path, GATEWAY), home)
+    loading.forget(other)
+    assert (GATEWAY.tag in engine.images, INSTANCE.tag in engine.images) == (True, False)
+    loading.forget(home)
+    assert not [each for each in engine.images if each.startswith("casemate")]
+
+
+def test_an_image_that_goes_while_it_is_named_is_told(
+    home: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Another home removes it in between.
+    monkeypatch.setattr(Loader, "put_in", lambda *_: None)
+    with pytest.raises(ImageLoadError, match="No such image"):
+        load(a_bundle_of(tmp_path, GATEWAY), home)
 
 
 def test_one_that_is_in_use_is_left_for_the_next_time(

@@ -66,3 +66,13 @@ def test_a_home_of_containers_goes_with_images_that_came_in_bundles(
     work.remove(places, is_data_kept=False, path="", say=lambda _line: None)
     assert not places.home.exists()
     assert (mine(used), used.volumes) == (["casemate/instance:1-b"], {OTHER})
+
+
+def test_containers_go_too_where_the_settings_are_damaged(used: FakeEngine, places: Places) -> None:
+    places.config.write_text("damaged")
+    places.lock.touch()
+    places.containers.mkdir()
+    places.filled_containers.touch()
+    work.remove(places, is_data_kept=False, path="", say=lambda _line: None)
+    assert not places.home.exists()
+    assert (used.containers, used.volumes) == ({}, {OTHER})

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import pytest
 
 from install.bundle import program
+from install.bundle.errors import NoBundleError
 from install.containers import toolbox
 from install.containers.engine import Engine
 from install.containers.toolbox import Toolbox, ToolboxError
@@ -112,6 +113,15 @@ def test_without_engine_or_image_it_is_told_what_to_do(
     with pytest.raises(ToolboxError, match=sentence):
         toolbox.run_apply(options)
     assert not (tmp_path / "home" / "bin").exists()
+
+
+def test_an_image_of_another_bundle_than_the_verified_one_is_not_taken(
+    tmp_path: Path, found: Engine, no_python: FakeEngine
+) -> None:
+    bundle = a_bundle_of(tmp_path, IMAGE)
+    with pytest.raises(NoBundleError, match="another bundle"):
+        toolbox._take_image(bundle, found, verified="0" * 64)
+    assert TAG not in no_python.images
 
 
 def test_a_client_that_needs_this_machine_is_told(

@@ -7,6 +7,7 @@ from install.doctor.box import Box
 from install.doctor.findings import exit_code, first_failed
 from install.doctor.hops import HOPS
 from install.doctor.walking import walk
+from install.egress.ledgers import LEDGERS, Found
 from install.errors import InstallError
 from install.places import Places
 from tests.fakes import parts
@@ -65,6 +66,39 @@ def test_one_hop_is_looked_at_with_what_it_needs(casemate: Run, wish: Callable[.
     code, _, err = casemate("doctor", "--only", "coffee")
     assert code == 2
     assert "There is no hop coffee" in err
+
+
+def test_a_stranger_on_the_port_is_neither_ready_nor_shown_the_token(
+    box: Box, wish: Callable[..., None]
+) -> None:
+    html = [200, "<html>Hello.</html>"]
+    wish(answers=dict.fromkeys(ANSWERS, html), says=SAYS)
+    box.is_ours = lambda *_: False
+    findings = walk(HOPS, box)
+    states = {each.hop: each.state for each in findings}
+    assert (first_failed(findings), exit_code(findings)) == ("ports", 2)
+    assert (states["instance"], states["admin"], states["backups"]) == ("skipped", "skipped", "ok")
+    assert "asked" not in box.__dict__
+
+
+def test_an_answer_that_nobody_understands_fails_its_hop_alone(look: Look) -> None:
+    found = look("admin", answers={"/api/v4/user": [200, "<html>Hello.</html>"]})
+    assert (found.state, found.fix) == ("failed", "casemate users token admin")
+    assert "cannot be understood (JSONDecodeError" in found.found
+    found = look("signing_keys", answers={"/api/v4/ai/signing_keys": [200, [{"kid": "x"}]]})
+    assert (found.state, found.facts["code"]) == ("failed", "unreadable")
+
+
+@pytest.mark.usefixtures("box")
+def test_what_could_not_be_looked_at_is_not_well(
+    casemate: Run, wish: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wish(answers=ANSWERS, says=SAYS)
+    nothing = Found(attempts=(), unread=tuple(LEDGERS))
+    monkeypatch.setattr("install.egress.looking.look", lambda *_: nothing)
+    code, out, _ = casemate("doctor", "--only", "egress")
+    assert code == 1
+    assert "Nothing failed; 0 warnings, 1 not looked at." in out
 
 
 def test_a_first_failure_is_the_first_in_order(box: Box) -> None:

@@ -58,8 +58,8 @@ def test_a_refusal_that_is_no_json_is_told_by_its_status(look: Look) -> None:
     assert "(502 502)" in look("question", gateway_says=[502, []]).found
 
 
-def test_a_gateway_that_goes_away_is_told(box: Box, look: Look) -> None:
-    settle(box, gateway_port=1)
+def test_a_gateway_that_goes_away_is_told(box: Box, look: Look, free_port: int) -> None:
+    settle(box, gateway_port=free_port)
     box._probes[f"{box.settings.gateway_url}/monitoring/ready"] = box.probe(
         f"{box.settings.instance_url}/-/readiness"
     )

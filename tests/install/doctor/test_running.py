@@ -1,12 +1,16 @@
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from install.doctor.box import Box
+from install.doctor.findings import exit_code, first_failed
+from install.doctor.hops import HOPS
+from install.doctor.walking import only, walk
 from install.status import ModelState
 from install.tls import keeping
-from tests.install.doctor.conftest import READY, Look, a_status, settle
+from tests.install.doctor.conftest import ANSWERS, READY, SAYS, Look, a_status, settle
 
 
 def test_services_that_are_stopped_say_what_starts_them(box: Box, look: Look) -> None:
@@ -67,11 +71,25 @@ def test_a_gateway_that_knows_no_configuration_is_named(look: Look) -> None:
     assert "gateways" in str(found.fix)
 
 
-def test_what_does_not_answer_is_skipped_only_while_it_is_stopped(box: Box, look: Look) -> None:
-    settle(box, gateway_port=1)
-    assert look("gateway").state == "failed"
+def test_what_does_not_answer_is_told_to_start_only_while_it_is_stopped(
+    box: Box, look: Look, free_port: int
+) -> None:
+    settle(box, gateway_port=free_port)
+    assert look("gateway").fix == "casemate logs gateway -n 100"
     box.status = a_status("", "stopped")
-    assert look("gateway").state == "skipped"
+    found = look("gateway")
+    assert (found.state, found.found) == ("failed", "The gateway is stopped.")
+    assert found.fix == "casemate up"
+
+
+def test_a_question_to_what_is_stopped_is_a_failure(
+    box: Box, wish: Callable[..., None], free_port: int, another_free_port: int
+) -> None:
+    wish(answers=ANSWERS, says=SAYS)
+    settle(box, instance_port=free_port, gateway_port=another_free_port)
+    box.status = a_status("", "stopped")
+    findings = walk(only(HOPS, ["question"]), box)
+    assert (exit_code(findings), first_failed(findings)) == (2, "instance")
 
 
 def test_an_answer_that_says_nothing_is_told_by_its_status(look: Look) -> None:

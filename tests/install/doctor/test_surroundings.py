@@ -6,6 +6,7 @@ import pytest
 
 from install.backup import schedule
 from install.backup.schedule import Schedule
+from install.backup.sealed import Head
 from install.doctor.box import Box
 from install.egress.ledgers import LEDGERS, Found
 from tests.fakes import parts
@@ -21,6 +22,14 @@ def test_no_backup_is_a_warning(box: Box, look: Look) -> None:
     (box.places.backups / "one.backup").rename(box.places.backups / "one.part")
     found = look("backups")
     assert (found.state, "casemate backup" in str(found.fix)) == ("warning", True)
+
+
+@pytest.mark.parametrize("made_at", ["yesterday", "2999-01-01T00:00:00", "", None])
+def test_a_backup_of_no_known_time_is_left_out(box: Box, look: Look, made_at: object) -> None:
+    head = Head(cost=2, salt=b"s", prefix=b"p" * 7, check=b"c", facts={"made_at": made_at})
+    (box.places.backups / "other.backup").write_bytes(head.to_bytes())
+    found = look("backups")
+    assert (found.state, found.facts["count"], found.facts["newest"]) == ("ok", 1, "one.backup")
 
 
 def test_an_old_backup_is_a_warning(box: Box, look: Look) -> None:

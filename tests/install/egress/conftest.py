@@ -23,12 +23,12 @@ def home(places: Places, config: Config) -> Path:
 def keep(home: Path) -> Keep:
     """Puts a line into a service's ledger."""
 
-    def append(service: str, *, older: bool = False, **more: Any) -> None:
-        path = home / "egress" / f"{service}.jsonl{'.1' if older else ''}"
+    def append(name: str, /, *, older: bool = False, **more: Any) -> None:
+        path = home / "egress" / f"{name}.jsonl{'.1' if older else ''}"
         path.parent.mkdir(exist_ok=True)
         line = {
             "time": "2026-03-04T05:06:07.000+00:00",
-            "service": service,
+            "service": name,
             "pid": 7,
             "what": "connect",
             "host": TO,

@@ -67,3 +67,10 @@ def test_a_reach_that_is_none_is_refused(home: Path, casemate: Run, since: str) 
 )
 def test_the_kernels_count_is_a_sentence(kernel: dict[str, object], expected: str) -> None:
     assert said_of(kernel) == expected
+
+
+def test_what_a_service_wrote_is_no_markup(keep: Keep, casemate: Run) -> None:
+    keep("vllm", service="[/x]", what="[/y]")
+    out = casemate("egress")[1]
+    assert "[/x]: 1 refused" in out
+    assert "[/y]" in out

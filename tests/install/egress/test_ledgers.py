@@ -50,3 +50,26 @@ def test_a_line_that_is_none_is_left_out(home: Path, keep: Keep) -> None:
     with (home / "egress" / "vllm.jsonl").open("a") as ledger:
         ledger.write('{"time": "2026-03-\n[]\n{}\n')
     assert look_here(home).refused == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"time": "2026-03-04T05:06:07", "service": "x", "pid": 1, "what": "x", "host": "x"}',
+        '{"time": "0001-01-01T00:00:00+23:59", "service": "x", "pid": 1, "what": "", "host": ""}',
+        '{"time": "2026-03-04T05:06:07Z", "service": "x", "pid": 1e999, "what": "", "host": ""}',
+        "[" * 100_000,
+        '"text"',
+    ],
+    ids=["no zone", "before time", "endless", "deep", "no object"],
+)
+def test_a_service_cannot_end_the_reader_by_its_ledger(line: str) -> None:
+    good = '{"time": "2026-03-04T05:06:07Z", "service": "x", "pid": 1, "what": "", "host": ""}'
+    found = collect(lambda *_: f"{line}\n{good}\n".encode())
+    assert found.refused == 8
+
+
+def test_a_service_cannot_write_to_the_terminal(home: Path, keep: Keep) -> None:
+    keep("vllm", service="\x1b[2J", what="\ud800")
+    (found,) = look_here(home).attempts
+    assert (found.service, found.what) == ("?[2J", "?")

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from install.config import Config
 from install.containers import operating
 from install.containers.errors import EngineMissingError
-from install.egress.looking import kernel_drops, look
+from install.egress.looking import MOST_BYTES, kernel_drops, look
 from install.places import Places
 from tests.install.egress.conftest import TO, Keep
 
@@ -94,3 +95,29 @@ def test_the_lock_says_what_it_dropped(
 
 def test_processes_have_no_count_of_the_kernels(places: Places, config: Config) -> None:
     assert kernel_drops(places, config) is None
+
+
+def test_a_link_or_a_pipe_is_no_ledger(home: Path, places: Places, config: Config) -> None:
+    (home / "egress").mkdir(exist_ok=True)
+    (home / "egress" / "vllm.jsonl").symlink_to(home / "config.json")
+    os.mkfifo(home / "egress" / "gateway.jsonl")
+    assert look(places, config).unread == ("gateway", "vllm")
+
+
+def test_of_a_ledger_without_end_the_latest_is_read(
+    places: Places, config: Config, keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places.egress.mkdir(exist_ok=True)
+    (places.egress / "gateway.jsonl").write_bytes(b"x\n" * MOST_BYTES)
+    keep("gateway")
+    read: list[int] = []
+
+    def pread(handle: int, size: int, place: int) -> bytes:
+        found = os_pread(handle, size, place)
+        read.append(len(found))
+        return found
+
+    os_pread = os.pread
+    monkeypatch.setattr("install.egress.looking.os.pread", pread)
+    assert look(places, config).counts["gateway"] == 1
+    assert read == [MOST_BYTES]

@@ -6,8 +6,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from install.bundle.manifest import CarriedModel
-from install.importing.work import digest_of
+from install.bundle.manifest import CarriedModel, digest_of
 from tests.bundle_builders import a_bundle
 
 CONFIG = {

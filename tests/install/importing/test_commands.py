@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from install import locking
 from install.config import Config, save
+from install.errors import AlreadyWorkingError, InstallError
+from install.importing import store
 from install.places import Places
 from tests.bundle_builders import the_signing_key
 from tests.install.conftest import Run
@@ -42,6 +45,32 @@ def test_a_served_model_is_not_forgotten(
     code, _, err = casemate("models", "forget", "tiny")
     assert (code, "serve another first" in err) == (2, True)
     assert json.loads(casemate("models", "imported", "--json")[1])[0]["is_served"]
+
+
+def test_a_model_whose_removal_was_cut_is_removed_the_next_time(
+    casemate: Run, tmp_path: Path, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(*_: object) -> None:
+        raise InstallError("cut")
+
+    casemate("models", "import", str(a_folder(tmp_path / "tiny")), "--force")
+    for name in ("store.discard", "records.remove"):
+        with monkeypatch.context() as patched:
+            patched.setattr(f"install.importing.{name}", cut)
+            assert casemate("models", "forget", "tiny")[0] == 1
+    assert list(store.files_folder(places).iterdir())
+    assert "imported: none" in casemate("models", "forget", "tiny")[2]
+    assert not list(store.files_folder(places).iterdir())
+
+
+def test_nothing_is_forgotten_while_a_bundle_is_applied(
+    casemate: Run, tmp_path: Path, places: Places
+) -> None:
+    casemate("models", "import", str(a_folder(tmp_path / "tiny")), "--force")
+    with locking.held(places):
+        code, out, _ = casemate("models", "forget", "tiny", "--json")
+    assert (code, json.loads(out)["error"]["code"]) == (1, AlreadyWorkingError.code)
+    assert casemate("models", "forget", "tiny")[0] == 0
 
 
 def test_a_bundle_of_models_is_verified_first(casemate: Run, tmp_path: Path) -> None:

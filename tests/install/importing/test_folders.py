@@ -33,6 +33,22 @@ def test_a_model_that_sees_keeps_its_figures_inside(folder: Path) -> None:
     assert folders.check(folders.look(folder).files).attention_heads == 2
 
 
+def test_figures_that_nothing_can_have_do_not_count(folder: Path) -> None:
+    (folder / "config.json").write_text(json.dumps({**CONFIG, "num_hidden_layers": 10**400}))
+    assert folders.check(folders.look(folder).files).token_bytes == 2 * 2 * 4 * 2
+
+
+def test_a_folder_that_cannot_be_read_is_not_passed_over(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("os.scandir", refuse)
+    with pytest.raises(WeightsRefusedError, match="m cannot be read: Permission denied"):
+        folders.look(folder)
+
+
 def test_hidden_files_are_left_out(folder: Path) -> None:
     a_folder(folder, {".cache/x": b"x", ".gitattributes": b"x"})
     assert len(folders.look(folder).files) == 3
@@ -108,7 +124,9 @@ def sums(**changed: str) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def test_a_list_of_digests_is_held_against_the_files(folder: Path) -> None:
+def test_a_list_of_digests_is_held_against_the_files(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     a_folder(folder, {"SHA256SUMS": sums()})
     found = folders.digests(folders.look(folder), unheard)
     assert found["tokenizer.json"] == hashlib.sha256(b"{}").hexdigest()
@@ -117,6 +135,9 @@ def test_a_list_of_digests_is_held_against_the_files(folder: Path) -> None:
         folders.digests(folders.look(folder), unheard)
     a_folder(folder, {"SHA256SUMS": b"whatever"})
     with pytest.raises(WeightsRefusedError, match="names no file"):
+        folders.digests(folders.look(folder), unheard)
+    monkeypatch.setattr(folders, "MAX_JSON_BYTES", 7)
+    with pytest.raises(WeightsRefusedError, match="too large"):
         folders.digests(folders.look(folder), unheard)
 
 

@@ -39,6 +39,8 @@ def test_tensors_are_counted(tmp_path: Path) -> None:
         builders.safetensors(data_offsets=[0]),
         builders.safetensors(data_offsets=[8, 0]),
         builders.safetensors(data_offsets=[1, 9]),
+        builders.safetensors(dtype="F3_NEW", shape=[10**200, 10**200]),
+        struct.pack("<Q", 100_000) + b"[" * 100_000,
     ],
 )
 def test_what_does_not_add_up_is_refused(content: bytes, tmp_path: Path) -> None:
@@ -58,12 +60,16 @@ def test_a_kind_of_number_that_is_new_is_taken(tmp_path: Path) -> None:
     assert safetensors.read(path, "m").weights_bytes == 8
 
 
-def test_every_file_that_the_list_of_tensors_names_must_be_there(tmp_path: Path) -> None:
+def test_every_file_that_the_list_of_tensors_names_must_be_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     listed = tmp_path / safetensors.INDEX
     listed.write_text(json.dumps({"weight_map": {"a": "model-2.safetensors"}}))
     with pytest.raises(WeightsRefusedError, match=r"model-2\.safetensors is missing"):
         safetensors.check_placed({safetensors.INDEX: listed})
+    monkeypatch.setattr(safetensors, "MAX_HEAD_BYTES", 100)
     safetensors.check_placed({safetensors.INDEX: listed, "model-2.safetensors": listed})
-    listed.write_text("[]")
-    with pytest.raises(WeightsRefusedError, match="cannot be read"):
-        safetensors.check_placed({safetensors.INDEX: listed})
+    for unreadable in ("[]", " " * 101 + '{"weight_map": {}}'):
+        listed.write_text(unreadable)
+        with pytest.raises(WeightsRefusedError, match="cannot be read"):
+            safetensors.check_placed({safetensors.INDEX: listed})

@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -64,6 +65,18 @@ def test_a_model_that_does_not_come_up_leaves_the_one_before(
         serving.serve(installed, settings, imported, was_running=True, display=display)
     assert remembered(installed) == settings
     assert serving.is_running(installed, settings)
+
+
+def test_what_was_set_while_the_weights_were_copied_is_what_comes_back(
+    installed: Places, imported: Imported, display: Display
+) -> None:
+    before = remembered(installed)
+    meanwhile = replace(before, listen="127.0.0.2")
+    save(installed.config, meanwhile)
+    (installed.home / "stand_in.json").write_text('{"fails": ["appliance", "init"]}')
+    with pytest.raises(NotServedError):
+        serving.serve(installed, before, imported, was_running=False, display=display)
+    assert remembered(installed) == meanwhile
 
 
 def test_where_nothing_ran_nothing_runs_after_a_failure(

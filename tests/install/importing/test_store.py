@@ -82,6 +82,20 @@ def test_folders_are_links_and_a_file_goes_with_its_last_name(places: Places, so
     assert not [path for path in places.models.iterdir() if path != kept.parent]
 
 
+def test_folders_of_models_that_were_cut_are_swept_with_their_files(
+    places: Places, source: Path
+) -> None:
+    store.keep(places, DIGEST, source, on_bytes=unheard)
+    for name in ("made", "removed", "whole"):
+        store.assemble(places, places.models / name, {"a": DIGEST})
+    (places.models / "made").rename(places.models / ".made.new")
+    (places.models / "removed").rename(places.models / ".removed.gone")
+    assert store.sweep(places, with_parts=True) == 0
+    assert sorted(path.name for path in places.models.iterdir()) == [".files", "whole"]
+    (places.models / "whole").rename(places.models / ".whole.gone")
+    assert store.sweep(places, with_parts=True) == 24
+
+
 def test_half_copied_files_are_swept_when_nobody_goes_on(places: Places) -> None:
     left = store.place_of(places, f"{DIGEST}.part")
     left.parent.mkdir()

@@ -6,7 +6,7 @@ import pytest
 from install.config import Config, save
 from install.places import Places
 from install.preflight import machine
-from tests.bundle_builders import a_bundle
+from tests.bundle_builders import a_bundle, the_signing_key
 from tests.install.conftest import Run
 
 
@@ -34,6 +34,14 @@ def test_what_of_a_bundle_does_not_fit_has_an_exit_code(
     found = json.loads(out)
     assert (code, found["fit"]) == (2, False)
     assert any("give --device" in problem for problem in found["problems"])
+
+
+def test_whose_a_bundle_is_is_shown(casemate: Run, tmp_path: Path) -> None:
+    path = a_bundle(tmp_path / "x.bundle", {"docs/a": b"a"})
+    signer = the_signing_key().fingerprint
+    assert signer in casemate("preflight", str(path))[1]
+    told = json.loads(casemate("preflight", str(path), "--json")[1])
+    assert told["signer"]["fingerprint"] == signer
 
 
 def test_a_file_that_is_no_bundle_is_refused(casemate: Run, tmp_path: Path) -> None:

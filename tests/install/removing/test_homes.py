@@ -16,6 +16,7 @@ def names(parts: tuple[homes.Part, ...]) -> list[str]:
 
 
 def test_a_made_home_is_ours_and_one_that_is_gone_too(places: Places, tmp_path: Path) -> None:
+    places.lock.touch()
     homes.check(places)
     homes.check(replace(places, home=tmp_path / "gone"))
 
@@ -45,6 +46,37 @@ def test_a_folder_without_our_marks_is_refused(places: Places, tmp_path: Path) -
     (folder / "file").touch()
     with pytest.raises(NoHomeError, match="is no folder"):
         homes.check(replace(places, home=folder / "file"))
+
+
+def test_usual_names_alone_do_not_make_a_home(places: Places, tmp_path: Path) -> None:
+    other = replace(places, home=tmp_path / "ml")
+    for name in ("bin", "logs", "models", "packages", "src"):
+        (other.home / name).mkdir(parents=True)
+    with pytest.raises(NoHomeError, match="does not look like"):
+        homes.check(other)
+    other.lock.touch()
+    homes.check(other)
+
+
+def test_the_lock_that_a_cut_removal_left_is_still_a_home(places: Places, tmp_path: Path) -> None:
+    left = replace(places, home=tmp_path / "left")
+    left.home.mkdir()
+    left.lock.touch()
+    homes.check(left)
+    (left.home / "mine").touch()
+    with pytest.raises(NoHomeError):
+        homes.check(left)
+
+
+def test_where_settings_are_lost_the_home_tells_how_its_services_ran(places: Places) -> None:
+    assert homes.settings(places) == Config()
+    places.config.write_text("damaged")
+    assert not homes.settings(places).containers
+    places.containers.mkdir()
+    places.filled_containers.touch()
+    assert homes.settings(places).containers
+    save(places.config, Config(listen="127.0.0.2"))
+    assert homes.settings(places) == Config(listen="127.0.0.2")
 
 
 def test_what_data_left_is_still_a_home(places: Places, tmp_path: Path) -> None:
@@ -96,3 +128,13 @@ def test_links_of_path_that_lead_into_the_home_are_ours(places: Places, tmp_path
         (tmp_path / name / "casemate").symlink_to(target)
     path = f"{tmp_path}/one::{tmp_path}/two:{tmp_path}/one:{tmp_path}/gone"
     assert homes.links_in_path(places, path) == (tmp_path / "one" / "casemate",)
+
+
+def test_folders_of_path_that_may_not_be_entered_are_passed_over(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_symlink", refuse)
+    assert homes.links_in_path(places, "/closed") == ()

@@ -21,6 +21,12 @@ def go(places: Places, *, is_data_kept: bool = False, path: str = "") -> Removed
     return work.remove(places, is_data_kept=is_data_kept, path=path, say=lambda _line: None)
 
 
+@pytest.fixture(autouse=True)
+def set_up(places: Places) -> None:
+    """Whatever makes a home takes its lock."""
+    places.lock.touch()
+
+
 @pytest.fixture
 def running(installed: Places, config: Config) -> Places:
     """A home whose services run, as processes, with stand-ins for the parts."""
@@ -69,6 +75,24 @@ def test_a_half_made_home_goes_too(places: Places) -> None:
     shutil.rmtree(places.home / "keys")
     places.config.write_text("damaged")
     go(places)
+    assert not places.home.exists()
+
+
+def test_a_link_in_path_that_cannot_be_removed_is_a_warning(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = tmp_path / "casemate"
+    link.symlink_to(places.services / "bin" / "casemate")
+    unlink = Path.unlink
+
+    def refuse(path: Path, *, missing_ok: bool = False) -> None:
+        if path == link:
+            raise PermissionError(13, "Permission denied", str(path))
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    (warning,) = go(places, path=str(tmp_path)).warnings
+    assert warning == f"{link} could not be removed: Permission denied."
     assert not places.home.exists()
 
 

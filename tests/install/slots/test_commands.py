@@ -1,4 +1,8 @@
+import argparse
 import json
+import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,11 +11,13 @@ import pytest
 
 from install import locking
 from install.bundle import looking, program
+from install.bundle.verifying import Verified
 from install.places import Places
 from install.slots import applying, going_back, receipts
 from install.slots.applying import Applied
 from install.slots.going_back import RolledBack
 from install.slots.journal import Journal
+from tests.bundle_builders import the_signing_key
 from tests.install.slots.conftest import the_pointer
 from tests.small_bundle import the_bundle
 
@@ -26,10 +32,25 @@ APPLIED = Applied(
     notes=(),
 )
 
+KNOWN = ["--fingerprint", the_signing_key().fingerprint]
+
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return the_bundle(tmp_path_factory.mktemp("carried") / "x.bundle")
+
+
+@pytest.fixture
+def taken_over(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
+    """The words of the program that would take this one's place."""
+    found: list[Sequence[str]] = []
+
+    def take_over(_path: str, words: Sequence[str], _environment: object) -> None:
+        found.append(words)
+        raise SystemExit(0)
+
+    monkeypatch.setattr("os.execve", take_over)
+    return found
 
 
 @pytest.fixture(autouse=True)
@@ -68,24 +89,40 @@ def test_scripts_get_one_object(bundle: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_the_installed_program_verifies_and_leaves_the_rest_to_the_bundles_own(
-    bundle: Path, monkeypatch: pytest.MonkeyPatch
+    bundle: Path, taken_over: list[Sequence[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started: list[Sequence[str]] = []
-
-    def take_over(_path: str, words: Sequence[str], _environment: object) -> None:
-        started.append(words)
-        raise SystemExit(0)
-
-    monkeypatch.setattr("os.execve", take_over)
-    verified: list[object] = []
-    monkeypatch.setattr(looking, "verified", verified.append)
-    monkeypatch.setattr(sys, "argv", ["casemate", "bundle", "apply", str(bundle), "--tls"])
+    words = ["apply", str(bundle), "--tls", *KNOWN]
+    monkeypatch.setattr(sys, "argv", ["casemate", "bundle", *words])
     with pytest.raises(SystemExit):
-        program.main(["apply", str(bundle), "--tls"], carried=None)
-    assert len(verified) == 1
-    (words,) = started
-    assert words[1:] == [str(bundle), "apply", "--tls"]
-    assert Path(words[0]).name == "python3.11"
+        program.main(words, carried=None)
+    (became,) = taken_over
+    assert Path(became[0]).name == "python3.11"
+    assert became[2:] == ["apply", str(bundle), "--tls", *KNOWN]
+    handle = int(became[1].removeprefix("/proc/self/fd/"))
+    said = subprocess.run(became[:2], pass_fds=(handle,), capture_output=True, check=True).stdout
+    os.close(handle)
+    assert said == b"an installer\n"
+
+
+def test_what_took_the_place_of_a_verified_bundle_is_not_run(
+    bundle: Path,
+    tmp_path: Path,
+    taken_over: list[Sequence[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = Path(shutil.copy(bundle, tmp_path / "x.bundle"))
+    verify = looking.verified
+
+    def verified_and_exchanged(options: argparse.Namespace) -> Verified:
+        found = verify(options)
+        the_bundle(path, release="0.9.0")
+        return found
+
+    monkeypatch.setattr(looking, "verified", verified_and_exchanged)
+    assert program.main(["apply", str(path), *KNOWN], carried=None) == 2
+    assert "another bundle than the one that was verified" in capsys.readouterr().err
+    assert not taken_over
 
 
 def test_a_rollback_is_told(

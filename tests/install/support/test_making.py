@@ -14,6 +14,7 @@ from tests.fakes import parts
 from tests.install.doctor.conftest import ANSWERS, SAYS, a_status
 
 PASSWORD = "Gq3-vTz9WmXk2LpR7sNb"
+MODELS = "/api/v4/ai/self_hosted_models"
 USERS = [
     dict(contents.ADMIN),
     {"username": "grace", "name": "Grace Hopper", "email": "grace@navy.example"},
@@ -88,6 +89,14 @@ def test_what_is_handed_on_is_told_by_name_only(box: Box) -> None:
     found = made(box)
     assert json.loads(found.parts["config.json"])["handed_on"] == ["CASEMATE_DATABASE_URL"]
     assert not any(b"db.example" in each or b"Gz8kW0" in each for each in found.parts.values())
+
+
+def test_answers_that_nobody_understands_keep_no_help_away(
+    box: Box, wish: Callable[..., None]
+) -> None:
+    html = [200, "<html>Hello.</html>"]
+    wish(answers=dict.fromkeys((*ANSWERS, "/api/v4/users", MODELS), html), says=SAYS)
+    assert b"not_read" in made(box).parts["counts.json"]
 
 
 def test_a_box_that_was_never_set_up_makes_one_too(places: Places) -> None:

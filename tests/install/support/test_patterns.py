@@ -16,6 +16,12 @@ PLANTED = {
     "password=geheim1": "a secret by its name",
     '{"api_key": "abcdef"}': "a secret by its name",
     "CASEMATE_SECRET='abcdef'": "a secret by its name",
+    'password="ab<cdef12"': "a secret by its name",
+    "password='<abc'": "a secret by its name",
+    "password=ab<cdef12": "a secret by its name",
+    r'{"password": "p\"q12345"}': "a secret by its name",
+    r'{"event": "sent {\"password\": \"abcdef\"}"}': "a secret by its name",
+    r"password=\"abcdef\"": "a secret by its name",
 }
 
 
@@ -32,6 +38,8 @@ def test_a_secret_is_known_by_how_it_looks(text: str) -> None:
         "http://127.0.0.1:8080/x",
         '{"event": "signing_key_made", "kid": "abc"}',
         "prompt_tokens=12 completion_tokens=4",
+        'password="<secret-by-its-name:0123456789>"',
+        'password="<<user:0123456789>-by-its-name:0123456789>"',
     ],
 )
 def test_what_only_speaks_of_secrets_is_none(text: str) -> None:

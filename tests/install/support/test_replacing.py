@@ -30,6 +30,11 @@ def test_every_secret_by_its_looks_is_replaced(text: str) -> None:
         ("mail from ada@lab.example came", "ada@lab.example"),
         ("peer 10.1.2.3 left", "10.1.2.3"),
         ("peer 2001:db8::7 left", "2001:db8::7"),
+        ("refused 10.9.8.7.", "10.9.8.7"),
+        ("at 10.9.8.7. Next", "10.9.8.7"),
+        ("from ...10.9.8.7", "10.9.8.7"),
+        ("refused fd00::1.", "fd00::1"),
+        ("fd00::1: refused", "fd00::1"),
         ("at http://models.lab.example:8000/v1", "models.lab.example"),
         ("on box7.lab.example", "box7.lab.example"),
         ("/home/grace/x", "grace"),
@@ -54,6 +59,7 @@ def test_who_and_where_is_replaced(text: str, gone: str) -> None:
         "listening on 127.0.0.1:8080 and [::1]:8080, 0.0.0.0",
         '{"event": "model_ready", "ref": "starter", "at": "2026-11-22T01:36:56Z"}',
         "version 0.11.0, kernel 6.1.0-18",
+        "version 1.2.3.4.5, at 12:34:56: done.",
         "the adapter was loaded",
     ],
 )
@@ -80,6 +86,14 @@ def test_json_stays_json() -> None:
     found = json.loads(marks().replace(json.dumps(value)))
     assert (found["count"], found["note"].endswith(" said")) == (3, True)
     assert MARK.fullmatch(found["user_id"])
+
+
+def test_a_secret_with_marks_and_quotes_in_it_goes_as_a_whole() -> None:
+    assert "cdef12" not in marks().replace('password="ab<cdef12"')
+    found = json.loads(marks().replace(r'{"note": "x {\"password\": \"p1q2r3s4\"} y", "b": 1}'))
+    assert found["b"] == 1
+    assert "p1q2r3s4" not in found["note"]
+    assert MARK.fullmatch(json.loads(marks().replace(r'{"password": "p\"q12345"}'))["password"])
 
 
 @given(st.text(max_size=200), st.ip_addresses(v=4).filter(lambda ip: not ip.is_loopback))

@@ -50,3 +50,17 @@ def test_it_looks_again_and_again(
     assert slept == [5.0] * 4
     out = capsys.readouterr().out
     assert (out.count("renewed"), out.count("no backup made")) == (1, 4)
+
+
+def test_a_log_on_a_full_disk_ends_nothing(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def end(_seconds: float) -> None:
+        raise EndError
+
+    save(places.config, Config(tls=True))
+    monkeypatch.setattr(sys, "argv", ["timed"])
+    monkeypatch.setattr("builtins.print", full)
+    with pytest.raises(EndError):
+        program.main(sleep=end, clock=lambda: NOW)
