@@ -26,9 +26,15 @@ class AuditBrokenError(ApplianceError):
 
 
 def generation(settings: Settings) -> dict[str, Any]:
-    """The form that this release knows, and the database's, None where it has none yet."""
-    found = rehearsal.found_generation(_url(settings))
-    return {"generation": SCHEMA_GENERATION, "database": found}
+    """The form that this release knows, and the database's, None where none can be read.
+
+    Raises:
+        DatabaseUnavailableError: it does not answer, or not in time.
+    """
+    return {
+        "generation": SCHEMA_GENERATION,
+        "database": snapshots.readable_generation(_url(settings)),
+    }
 
 
 def rehearse(settings: Settings) -> dict[str, Any]:
@@ -46,9 +52,16 @@ def rehearse(settings: Settings) -> dict[str, Any]:
 
 
 def check(settings: Settings) -> dict[str, Any]:
-    """Whether the database is whole; `problems` has a sentence for what is not."""
+    """Whether the database is whole; `problems` has a sentence for what is not.
+
+    It is `lost` where there is none, or none that can be read.
+
+    Raises:
+        DatabaseUnavailableError: it does not answer, or not in time.
+    """
     problems = rehearsal.problems(_url(settings))
-    return {"ok": not problems, "problems": list(problems)}
+    is_lost = bool(problems) and snapshots.is_lost(_url(settings))
+    return {"ok": not problems, "problems": list(problems), "lost": is_lost}
 
 
 def snapshot(settings: Settings, file: Path) -> dict[str, Any]:
@@ -80,6 +93,17 @@ def restore(settings: Settings, file: Path) -> dict[str, Any]:
         if not verdict.is_intact:
             raise AuditBrokenError(verdict.reason)
     return facts
+
+
+def put_back(settings: Settings, file: Path) -> dict[str, Any]:
+    """Makes the database what it was when the snapshot was taken of it, whatever it is by now.
+
+    What was revoked or given since is not known afterwards; no access token becomes stale.
+
+    Raises:
+        ApplianceError: the database cannot be used.
+    """
+    return {"epoch": snapshots.put_back(_url(settings), file)}
 
 
 def _url(settings: Settings) -> Any:

@@ -38,6 +38,11 @@ def add_to(commands: Any) -> None:
 
     restore = actions.add_parser("restore", help="put a snapshot in its place")
     restore.add_argument("file", type=Path, help="- reads it from standard input")
+    restore.add_argument(
+        "--as-it-was",
+        action="store_true",
+        help="nothing is merged or checked: takes a restore back",
+    )
     restore.set_defaults(command=_restore)
 
 
@@ -66,13 +71,14 @@ def _snapshot(settings: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _restore(settings: Settings, arguments: argparse.Namespace) -> None:
+    work = database.put_back if arguments.as_it_was else database.restore
     if arguments.file != STREAM:
-        _tell(database.restore(settings, arguments.file))
+        _tell(work(settings, arguments.file))
         return
     with _scratch(settings) as file:
         with file.open("xb") as found:
             shutil.copyfileobj(sys.stdin.buffer, found)
-        _tell(database.restore(settings, file))
+        _tell(work(settings, file))
 
 
 def _tell(found: dict[str, Any]) -> None:

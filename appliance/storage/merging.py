@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, func, insert, select, update
+from sqlalchemy import Connection, Table, and_, func, insert, inspect, select, update
 
 from appliance.storage import copying
 from appliance.storage.engine import Row
@@ -127,12 +127,19 @@ def _merge_keys(connection: Connection, live: Record) -> None:
             connection.execute(insert(keys).values(dead))
 
 
+def epoch_of(connection: Connection) -> int | None:
+    """The feed's epoch; None where there is no instance."""
+    identity = _table(IdentityRow.__tablename__)
+    if not inspect(connection).has_table(identity.name):
+        return None
+    return connection.execute(select(identity.c.feed_epoch)).scalar()
+
+
 def begin_epoch(connection: Connection, *, above: int) -> int | None:
     """Starts the feed anew, above the epoch it had and `above`; None for an empty instance."""
-    identity = _table(IdentityRow.__tablename__)
-    now = connection.execute(select(identity.c.feed_epoch)).scalar()
+    now = epoch_of(connection)
     if now is None:
         return None
     epoch = max(now, above) + 1
-    connection.execute(update(identity).values(feed_epoch=epoch))
-    return int(epoch)
+    connection.execute(update(_table(IdentityRow.__tablename__)).values(feed_epoch=epoch))
+    return epoch

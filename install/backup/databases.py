@@ -19,6 +19,14 @@ from install.services import INSTANCE
 LONGEST = 600
 APPLIANCE = ("-P", "-m", "appliance")
 STREAM = "-"
+# Exit codes from here on, and those below zero, are a signal's.
+BY_SIGNAL = 128
+
+
+class UnclearError(BackupError):
+    """The database's program did not say what it did: it was ended, or its answer is none."""
+
+    code = "database_unclear"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,16 +37,34 @@ class Facts:
     generation: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generations:
+    """The newest form that the program here knows; its database's, None where none can be read."""
+
+    known: int
+    found: int | None
+
+
 def snapshot(places: Places, settings: Config, file: Path) -> Facts:
     """Writes everything the database holds into a new file, while it is worked with.
 
     Raises:
         BackupError: it cannot be read.
     """
+    keep(places, settings, file)
+    return facts_of(file)
+
+
+def keep(places: Places, settings: Config, file: Path) -> None:
+    """The same for `put_back`, so whatever the database holds.
+
+    Raises:
+        BackupError: it cannot be read, or there is no room.
+    """
     handle = os.open(file, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as out:
         _run(places, settings, ["database", "snapshot", STREAM], out=out)
-    return facts_of(file)
+        os.fsync(out.fileno())
 
 
 def facts_of(file: Path) -> Facts:
@@ -62,10 +88,45 @@ def restore(places: Places, settings: Config, file: Path) -> dict[str, Any]:
     """Puts a snapshot in the place of what the database holds; the services do not run.
 
     Raises:
+        UnclearError: it may be done or not.
         BackupError: nothing was changed.
     """
     with file.open("rb") as source:
         return _json(_run(places, settings, ["database", "restore", STREAM], source=source))
+
+
+def put_back(places: Places, settings: Config, file: Path) -> None:
+    """Makes the database again what `keep` found in it; the services do not run.
+
+    Raises:
+        BackupError: it cannot be done.
+    """
+    words = ["database", "restore", "--as-it-was", STREAM]
+    with file.open("rb") as source:
+        _run(places, settings, words, source=source)
+
+
+def is_lost(places: Places, settings: Config) -> bool:
+    """Whether there is no database, or none that can be read.
+
+    Raises:
+        BackupError: it cannot be told.
+    """
+    found = _json(_run(places, settings, ["database", "check"], well=(0, 1)))
+    return bool(found.get("lost"))
+
+
+def make_reachable(places: Places, settings: Config) -> bool:
+    """Starts the database's own service, where it has one; whether it did not run.
+
+    Raises:
+        InstallError: it cannot be started.
+    """
+    if not settings.containers:
+        return False
+    from install.containers import operating
+
+    return operating.start_database(places, settings)
 
 
 def restore_beside(places: Places, scratch: Places, file: Path) -> dict[str, Any]:
@@ -83,14 +144,14 @@ def restore_beside(places: Places, scratch: Places, file: Path) -> dict[str, Any
     return _json(_done([python, *APPLIANCE, "database", "restore", str(file)], environment))
 
 
-def known_generation(places: Places, settings: Config) -> int:
-    """The newest form that the program here knows.
+def generations(places: Places, settings: Config) -> Generations:
+    """The forms of program and database here.
 
     Raises:
-        BackupError: the program cannot be asked.
+        BackupError: the program cannot be asked, or the database does not answer.
     """
     found = _json(_run(places, settings, ["database", "generation"]))
-    return int(found["generation"])
+    return Generations(known=int(found["generation"]), found=found["database"])
 
 
 def record(places: Places, settings: Config, event: str, *, facts: dict[str, Any]) -> None:
@@ -118,6 +179,7 @@ def _run(
     *,
     source: IO[bytes] | None = None,
     out: IO[bytes] | None = None,
+    well: tuple[int, ...] = (0,),
 ) -> bytes:
     if settings.containers:
         command, environment = _in_a_container(places, settings, words)
@@ -125,7 +187,7 @@ def _run(
         command = [str(places.services / "bin" / "python"), "-P", "-m", "install.local_work"]
         command = [*command, *words]
         environment = {**os.environ, "CASEMATE_HOME": str(places.home), "PYTHONSAFEPATH": "1"}
-    return _done(command, environment, source=source, out=out)
+    return _done(command, environment, source=source, out=out, well=well)
 
 
 def _in_a_container(
@@ -147,6 +209,7 @@ def _done(
     *,
     source: IO[bytes] | None = None,
     out: IO[bytes] | None = None,
+    well: tuple[int, ...] = (0,),
 ) -> bytes:
     done = subprocess.run(
         command,
@@ -156,9 +219,10 @@ def _done(
         stderr=subprocess.PIPE,
         check=False,
     )
-    if done.returncode != 0:
+    if done.returncode not in well:
         said = " ".join(done.stderr.decode("utf-8", "replace").split())[-LONGEST:]
-        raise BackupError(said or f"The database's program ended with {done.returncode}.")
+        kind = BackupError if 0 <= done.returncode < BY_SIGNAL else UnclearError
+        raise kind(said or f"The database's program ended with {done.returncode}.")
     return done.stdout or b""
 
 
@@ -167,5 +231,5 @@ def _json(said: bytes) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(said.splitlines()[-1])
     except (ValueError, IndexError) as cause:
         sentence = "The database's program gave no answer that can be read."
-        raise BackupError(sentence) from cause
+        raise UnclearError(sentence) from cause
     return found

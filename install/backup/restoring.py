@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from install import config, locking
-from install.backup import databases, exchange, parts
+from install.backup import databases, exchange, making, parts
 from install.backup.errors import BackupError, BackupUnfitError, RestoreFailedError
-from install.backup.exchange import MOVED, PLACED, RestoreUndecidedError, State
+from install.backup.exchange import MOVED, MOVING, PLACED, RestoreUndecidedError, State
 from install.backup.parts import Unpacked
 from install.config import Config
 from install.errors import InstallError, InterruptError
@@ -19,6 +19,7 @@ from install.slots.program import Program
 
 Say = Callable[[str], None]
 OWN = ("containers", "systemd")
+OWN_HANDED_ON = ("CASEMATE_DATABASE_URL", "CASEMATE_POSTGRES_IMAGE")
 RECEIPTS_KEY = Path("keys") / "receipts.pem"
 
 
@@ -49,19 +50,31 @@ class Restore:
 
         Raises:
             BackupDamagedError, PassphraseWrongError, BackupUnfitError: nothing was changed.
+            BackupError: a backup is being made right now, or the database here cannot be asked.
             RestoreFailedError: what was before is back.
         """
+        # One that is made meanwhile would hold files of here with the database of there.
+        with making.alone(self.places):
+            return self._run(path, passphrase)
+
+    def _run(self, path: Path, passphrase: bytes) -> Restored:
         mend(self.places)
         before = config.load(self.places.config)
+        here = before or Config()
         work = exchange.folder_of(self.places)
         shutil.rmtree(work, ignore_errors=True)
+        was_down = False
         try:
             self.say("reading the backup")
             unpacked = parts.unpack(path, passphrase, work / exchange.UNPACKED)
-            self._check(unpacked, before)
+            _check_kind(unpacked, here)
+            was_down = databases.make_reachable(self.places, here)
+            self._check_forms(unpacked, here)
             settings = self._prepare(unpacked, before)
         except BaseException:
             shutil.rmtree(work, ignore_errors=True)
+            if was_down:
+                self.program.down()
             raise
         return self._exchange(unpacked, before, settings)
 
@@ -71,22 +84,21 @@ class Restore:
         folder = self.places.slot
         return Program(places=self.places, folder=folder, lock=self.lock, began=time.time())
 
-    def _check(self, unpacked: Unpacked, before: Config | None) -> None:
-        here = before or Config()
-        if bool(unpacked.facts["containers"]) != here.containers:
-            ways = ("processes", "containers")
-            sentence = (
-                f"The backup is of {ways[not here.containers]}, and {ways[here.containers]} are "
-                "installed here; install it the other way first."
-            )
-            raise BackupUnfitError(sentence)
+    def _check_forms(self, unpacked: Unpacked, here: Config) -> None:
         found = databases.facts_of(unpacked.snapshot).generation
-        known = databases.known_generation(self.places, here)
-        if found is not None and found > known:
+        own = databases.generations(self.places, here)
+        if found is not None and found > own.known:
             sentence = (
                 f"The database in the backup has the shape of a newer release (generation {found}, "
-                f"this one knows {known}). Apply that release's bundle, restore, then go back with "
-                "`casemate bundle rollback` if need be."
+                f"this one knows {own.known}). Apply that release's bundle, restore, then go back "
+                "with `casemate bundle rollback` if need be."
+            )
+            raise BackupUnfitError(sentence)
+        if own.found is not None and own.found > own.known:
+            sentence = (
+                f"The database here has the shape of a newer release (generation {own.found}, this "
+                f"one knows {own.known}), as after `casemate bundle rollback`. Apply that "
+                "release's bundle, then restore. Nothing was changed."
             )
             raise BackupUnfitError(sentence)
 
@@ -98,6 +110,7 @@ class Restore:
             # How the services are kept running is this machine's own.
             kept = {name: getattr(before, name) for name in OWN if hasattr(before, name)}
             settings = replace(settings, **kept)
+        settings = self._with_own_database(settings, before or Config())
         config.save(files / "config.json", settings)
         has_receipts = any(self.places.receipts.glob("*.json"))
         if has_receipts and (home / RECEIPTS_KEY).exists():
@@ -107,15 +120,27 @@ class Restore:
             shutil.rmtree(files / "receipts", ignore_errors=True)
         return settings
 
+    def _with_own_database(self, settings: Config, here: Config) -> Config:
+        """Another machine may be at work on the backup's, so nothing is put into that one."""
+        told, own = settings.handed_on, here.handed_on
+        if told.get(OWN_HANDED_ON[0]) != own.get(OWN_HANDED_ON[0]):
+            self.say(
+                "the backup is of another database; it goes into the one that is set up here "
+                "(`casemate up` with CASEMATE_DATABASE_URL sets up another)"
+            )
+        kept = {name: value for name, value in told.items() if name not in OWN_HANDED_ON}
+        kept |= {name: own[name] for name in OWN_HANDED_ON if name in own}
+        return replace(settings, handed_on=kept)
+
     def _exchange(self, unpacked: Unpacked, before: Config | None, settings: Config) -> Restored:
-        was_up = self._stop(before)
-        state: State | None = None
+        was_up = before is not None
         try:
-            self._keep_database(before)
+            self._stop(before)
+            self._keep_database(before or Config())
             state = self._move_files(unpacked, settings)
             self.say("restoring the database")
-            database = databases.restore(self.places, settings, unpacked.snapshot)
-            state = exchange.advance(self.places, state, PLACED, passed=self.passed)
+            database = self._restore_database(unpacked, settings, state)
+            exchange.advance(self.places, state, PLACED, passed=self.passed)
             told = self.program.up(say=self.say)
         except (InstallError, InterruptError, OSError) as cause:
             sentence = cause.sentence if isinstance(cause, InstallError) else str(cause)
@@ -126,23 +151,35 @@ class Restore:
             facts=dict(unpacked.facts), database=database, answer=str(told.get("answer", ""))
         )
 
-    def _stop(self, before: Config | None) -> bool:
-        if before is None:
-            return False
-        self.say("stopping the services")
-        self.program.down()
-        return True
+    def _stop(self, before: Config | None) -> None:
+        if before is not None:
+            self.say("stopping the services")
+            self.program.down()
 
-    def _keep_database(self, before: Config | None) -> None:
-        """A database that cannot be read is kept by who replaces it, under another name."""
-        if before is None:
-            return
+    def _keep_database(self, here: Config) -> None:
+        """A damaged database is kept by who replaces it, under another name."""
+        databases.make_reachable(self.places, here)
         kept = exchange.folder_of(self.places) / exchange.BEFORE_DATABASE
         try:
-            databases.snapshot(self.places, before, kept)
-        except InstallError:
+            databases.keep(self.places, here, kept)
+        except BackupError:
             kept.unlink(missing_ok=True)
-            self.say("the database here cannot be read; it is replaced without being kept")
+            if not databases.is_lost(self.places, here):
+                raise
+            self.say("there is no database here that can be read, so none is kept to go back to")
+
+    def _restore_database(
+        self, unpacked: Unpacked, settings: Config, state: State
+    ) -> dict[str, Any]:
+        try:
+            return databases.restore(self.places, settings, unpacked.snapshot)
+        except databases.UnclearError:
+            raise
+        except BackupError:
+            # It is as it was, so only the files are put back; noting that takes some room.
+            unpacked.snapshot.unlink()
+            exchange.advance(self.places, state, MOVING, passed=self.passed)
+            raise
 
     def _move_files(self, unpacked: Unpacked, settings: Config) -> State:
         items = parts.items(containers=settings.containers)
@@ -155,9 +192,11 @@ class Restore:
 
     def _back(self, sentence: str, *, was_up: bool) -> RestoreFailedError:
         try:
-            if self.places.config.exists():
-                self.program.down()
-            mend(self.places, undo=True)
+            # Before anything was moved there is nothing to put back, and a master key to remove.
+            if exchange.read(self.places) is not None:
+                if self.places.config.exists():
+                    self.program.down()
+                mend(self.places, undo=True)
             exchange.forget(self.places)
             if was_up:
                 self.program.up(say=self.say)
@@ -169,6 +208,16 @@ class Restore:
             sentence,
             "What was before runs again." if was_up else "Everything is as it was before.",
         )
+
+
+def _check_kind(unpacked: Unpacked, here: Config) -> None:
+    if bool(unpacked.facts["containers"]) != here.containers:
+        ways = ("processes", "containers")
+        sentence = (
+            f"The backup is of {ways[not here.containers]}, and {ways[here.containers]} are "
+            "installed here; install it the other way first."
+        )
+        raise BackupUnfitError(sentence)
 
 
 def mend(places: Places, *, undo: bool = False) -> str | None:
@@ -192,7 +241,7 @@ def mend(places: Places, *, undo: bool = False) -> str | None:
         exchange.put_back(places, state)
         if state.step in {MOVED, PLACED}:
             _put_database_back(places)
-    except (OSError, BackupError) as cause:
+    except (OSError, InstallError) as cause:
         raise RestoreUndecidedError(exchange.folder_of(places), str(cause)) from cause
     exchange.forget(places)
     return "A restore that was cut was taken back; everything is as it was before."
@@ -215,6 +264,9 @@ def mend_before_up(places: Places, *, has_lock: bool) -> str | None:
 
 def _put_database_back(places: Places) -> None:
     kept = exchange.folder_of(places) / exchange.BEFORE_DATABASE
-    settings = config.load(places.config)
-    if kept.exists() and settings is not None:
-        databases.restore(places, settings, kept)
+    if kept.exists():
+        # What is no more needed makes room.
+        (exchange.folder_of(places) / exchange.UNPACKED / parts.SNAPSHOT).unlink(missing_ok=True)
+        settings = config.load(places.config) or Config()
+        databases.make_reachable(places, settings)
+        databases.put_back(places, settings, kept)

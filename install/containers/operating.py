@@ -14,10 +14,11 @@ from install.containers.engine import Engine
 from install.containers.errors import EngineForbiddenError, EngineMissingError
 from install.containers.filling import MODEL_URL
 from install.containers.moment import Moment
-from install.containers.project import LOCKDOWN, NAMES, Project
-from install.containers.states import Container, Containers
+from install.containers.project import LOCKDOWN, NAMES, POSTGRES, Project
+from install.containers.states import Container, Containers, Waiting
 from install.errors import SettingError, StoppedError
 from install.places import Places
+from install.readiness import SERVICE_PATIENCE_S
 from install.services import GATEWAY, INSTANCE, MODEL_SERVER
 from install.status import ModelState, ServiceState, State, Status
 
@@ -66,6 +67,30 @@ def take_down(here: Project, containers: Containers) -> None:
     # The lock outlives its container on purpose; only now there is nothing left to lock.
     if LOCKDOWN in known:
         here.set_up(LOCKDOWN, ["install.lockdown", "remove"], "")
+
+
+def start_database(places: Places, config: Config) -> bool:
+    """Starts the project's own PostgreSQL alone, where that is the database; whether it was down.
+
+    It is on no network that leads out, so the lock need not run.
+
+    Raises:
+        InstallError: the engine cannot be used, or it does not come up.
+    """
+    if not project.has_postgres(config):
+        return False
+    here, containers = open_project(places, config)
+    found = containers.services()
+    is_down = POSTGRES not in found or not found[POSTGRES].is_up
+    if is_down:
+        here.do("up", "--detach", "--no-build", "--pull", "never", POSTGRES)
+    Waiting(
+        containers=containers,
+        wanted={POSTGRES: SERVICE_PATIENCE_S},
+        before={each.identity: each.restarts for each in found.values()},
+        say=lambda _line: None,
+    ).until_healthy()
+    return is_down
 
 
 def look(places: Places, config: Config) -> Status:

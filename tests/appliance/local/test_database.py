@@ -1,11 +1,14 @@
+import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from appliance.local import database
 from appliance.local.database import AuditBrokenError
-from appliance.storage.engine import Db, database_url
+from appliance.settings import Settings
+from appliance.storage.engine import DatabaseUnavailableError, Db, database_url
 from appliance.storage.generations import DatabaseTooNewError
 from appliance.storage.migrations import SCHEMA_GENERATION
 from tests.appliance.conftest import FilledHome
@@ -44,7 +47,7 @@ def test_the_next_release_s_database_is_used_as_it_is(filled: FilledHome) -> Non
     _claim(filled, SCHEMA_GENERATION + 1)
     _run(filled, "UPDATE alembic_version SET version_num = '9999'")
     assert database.rehearse(filled.settings())["to"] == SCHEMA_GENERATION + 1
-    assert database.check(filled.settings()) == {"ok": True, "problems": []}
+    assert database.check(filled.settings()) == {"ok": True, "problems": [], "lost": False}
 
 
 def test_a_database_further_ahead_is_refused(filled: FilledHome) -> None:
@@ -63,7 +66,21 @@ def test_a_changed_audit_log_fails_the_rehearsal(filled: FilledHome) -> None:
 def test_what_is_no_database_is_said_to_be_none(filled: FilledHome) -> None:
     path = filled.home / "casemate.db"
     settings = filled.settings(database_url=f"sqlite:///{path}")
-    assert database.check(settings)["problems"] == ["There is no database."]
+    found = database.check(settings)
+    assert (found["problems"], found["lost"]) == (["There is no database."], True)
     assert not path.exists()
     path.write_bytes(b"no database" * 400)
-    assert database.check(settings)["problems"] == ["It cannot be read as a database."]
+    found = database.check(settings)
+    assert (found["problems"], found["lost"]) == (["It cannot be read as a database."], True)
+    assert database.generation(settings)["database"] is None
+
+
+def test_a_database_that_somebody_has_to_himself_is_not_called_lost(tmp_path: Path) -> None:
+    path = tmp_path / "casemate.db"
+    settings = Settings.model_validate({"home": tmp_path, "database_url": f"sqlite:///{path}"})
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("CREATE TABLE schema_generations (generation INTEGER)")
+        other.execute("BEGIN EXCLUSIVE")
+        for look in (database.check, database.generation):
+            with pytest.raises(DatabaseUnavailableError):
+                look(settings)

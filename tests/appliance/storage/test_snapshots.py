@@ -1,3 +1,4 @@
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ from appliance.local import database
 from appliance.settings import Settings
 from appliance.storage.engine import Db, database_url
 from appliance.storage.identity import read_identity
-from appliance.storage.migrations import SCHEMA_GENERATION
+from appliance.storage.migrations import SCHEMA_GENERATION, migrate
 from appliance.storage.snapshots import SnapshotTooNewError, SnapshotUnreadableError
 from tests.appliance.conftest import Databases, FilledHome
 from tests.instance_builders import NOW
@@ -201,3 +202,82 @@ def test_a_damaged_database_is_put_aside(box: Box, file: Path, tmp_path: Path) -
     target = Box(tmp_path / "broken", f"sqlite:///{broken}")
     assert database.restore(target.settings, file)["damaged"] == f"{broken}.damaged"
     assert target.verify()
+
+
+def test_a_damaged_database_is_back_when_the_restore_fails(
+    box: Box, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.snapshot(box.settings, file)
+    broken = tmp_path / "broken" / "casemate.db"
+    broken.parent.mkdir()
+    broken.write_bytes(b"no database" * 1000)
+    monkeypatch.setattr(database, "raise_generation", _cut)
+    with pytest.raises(RuntimeError, match="cut"):
+        database.restore(Box(tmp_path / "broken", f"sqlite:///{broken}").settings, file)
+    assert broken.read_bytes() == b"no database" * 1000
+    assert not list(broken.parent.glob("*.damaged*"))
+
+
+def _cut(*_rest: object, **_more: object) -> None:
+    message = "cut"
+    raise RuntimeError(message)
+
+
+def test_a_snapshot_that_cannot_be_used_leaves_a_damaged_database(
+    file: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "casemate.db"
+    broken.write_bytes(b"no database" * 1000)
+    file.write_bytes(b"x" * 5000)
+    with pytest.raises(SnapshotUnreadableError):
+        database.restore(Box(tmp_path, f"sqlite:///{broken}").settings, file)
+    assert broken.read_bytes() == b"no database" * 1000
+
+
+def test_putting_back_again_changes_nothing_but_the_epoch(box: Box, file: Path) -> None:
+    user = box.new_user("ada")
+    pat = box.new_pat(user)
+    before = [box.rows(each) for each in ("users", "personal_access_tokens", "audit_events")]
+    database.snapshot(box.settings, file)
+    assert database.put_back(box.settings, file)["epoch"] == 1
+    box.run("DELETE FROM personal_access_tokens WHERE id = :id", id=pat)
+    box.run("UPDATE instance_identity SET feed_epoch = 7")
+    assert database.put_back(box.settings, file)["epoch"] == 8
+    assert database.put_back(box.settings, file)["epoch"] == 9
+    assert box.epoch() == 9
+    assert before == [
+        box.rows(each) for each in ("users", "personal_access_tokens", "audit_events")
+    ]
+
+
+@pytest.mark.parametrize("damage", ["a newer form", "a bad page", "no instance"])
+def test_a_file_is_put_back_whatever_it_holds(
+    databases: Databases, tmp_path: Path, file: Path, damage: str
+) -> None:
+    if databases.backend != "sqlite":
+        pytest.skip("a server's database is kept as rows")
+    live = tmp_path / "live" / "casemate.db"
+    box = Box(tmp_path, f"sqlite:///{live}")
+    other = Box(tmp_path, f"sqlite:///{tmp_path}/other.db")
+    for each in (box, other):
+        migrate(database_url(each.url))
+    match damage:
+        case "a newer form":
+            box.run("UPDATE schema_generations SET generation = generation + 5")
+        case "a bad page":
+            root = "SELECT rootpage FROM sqlite_master WHERE name = 'instance_identity'"
+            page = box.one(root)
+            with live.open("r+b") as broken:
+                broken.seek((page - 1) * 4096)
+                broken.write(b"x" * 4096)
+        case _:
+            pass
+    with closing(sqlite3.connect(live)) as found:
+        found.execute("PRAGMA journal_mode=DELETE")
+    before = live.read_bytes()
+    database.snapshot(box.settings, file)
+    live.write_bytes((tmp_path / "other.db").read_bytes())
+    Path(f"{live}-wal").write_bytes(b"of the other")
+    assert database.put_back(box.settings, file)["epoch"] is None
+    assert live.read_bytes()[100:] == before[100:]
+    assert not list(live.parent.glob("casemate.db-*"))

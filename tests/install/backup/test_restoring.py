@@ -1,13 +1,21 @@
 import os
+import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
+from appliance.first_contents import fill as fill_instance
+from appliance.local import users
+from appliance.settings import Settings
+from appliance.storage.engine import Db, database_url
 from install import locking
-from install.backup import exchange, restoring
+from install.backup import databases, exchange, making, restoring
 from install.backup.errors import (
     BackupDamagedError,
+    BackupError,
     BackupUnfitError,
     PassphraseWrongError,
     RestoreFailedError,
@@ -16,7 +24,8 @@ from install.backup.restoring import Restore, Restored
 from install.config import Config, load, save
 from install.places import Places
 from tests.fakes import kept_appliance
-from tests.install.backup.conftest import SECRET, fill, mark_of
+from tests.install.backup.conftest import CLONE, SECRET, fill, mark_of
+from tests.instance_builders import NOW, GatewayKeys, some_answers
 
 Make = Callable[..., Path]
 
@@ -95,6 +104,7 @@ def test_what_does_not_come_up_is_taken_back(home: Places, backup: Make) -> None
     with pytest.raises(RestoreFailedError, match=r"does not come up[^$]*runs again"):
         _restore(home, path)
     assert mark_of(home) == "new"
+    assert kept_appliance.restores_of(_database(home)) == 0
     assert (home.home / "calls").read_text().split() == ["down", "up", "down", "up"]
     assert not exchange.folder_of(home).exists()
 
@@ -207,3 +217,184 @@ def test_a_kill_while_a_failed_restore_is_taken_back_is_mended(
             restoring.mend(home, undo=True)
     assert restoring.mend_before_up(home, has_lock=False) is not None
     assert mark_of(home) == "new"
+
+
+URL = "CASEMATE_DATABASE_URL"
+REAL = f"""#!/bin/sh
+case "$3" in
+  install.leash) PYTHONPATH={CLONE} exec {sys.executable} {kept_appliance.__file__} "$@";;
+  *) PYTHONPATH={CLONE} exec {sys.executable} "$@";;
+esac
+"""
+
+
+def _database(home: Places) -> Path:
+    return home.home / "instance" / "casemate.db"
+
+
+def _fails(home: Places, *lines: str) -> None:
+    (home.home / "fails").write_text("\n".join(lines))
+
+
+def test_the_real_database_is_taken_back_to_the_last_row(places: Places, tmp_path: Path) -> None:
+    program = places.services / "bin" / "python"
+    program.parent.mkdir(parents=True)
+    program.write_text(REAL)
+    program.chmod(0o755)
+    settings = Settings.model_validate({"home": places.home})
+    fill_instance(settings, some_answers(places.home, GatewayKeys()), now=NOW)
+    save(places.config, Config())
+    users.create(settings, "ada", name="ada", email="ada@example.org", is_admin=False)
+    users.set_state(settings, "ada", "blocked")
+    path = making.make(places, Config(), SECRET, to=tmp_path / "x.backup", now=NOW).path
+    users.set_state(settings, "ada", "active")
+    users.create_pat(settings, "ada", name="new", scopes=["api"], days=9)
+    before = _rows(places)
+    _fails(places, "up 1")
+    with pytest.raises(RestoreFailedError, match="up fails"):
+        _restore(places, path)
+    assert _rows(places) == before
+    assert ("ada", "active") in before["SELECT username, state FROM users"]
+    assert (places.home / "calls").read_text().split() == ["down", "up", "down", "up"]
+    assert exchange.read(places) is None
+
+
+def _rows(home: Places) -> dict[str, list[object]]:
+    """What a restore would change: users, their access tokens, keys, the era, and the log."""
+    asked = (
+        "SELECT username, state FROM users",
+        "SELECT * FROM personal_access_tokens",
+        "SELECT * FROM signing_keys",
+        "SELECT * FROM grant_eras",
+        "SELECT * FROM audit_events",
+    )
+    with closing(Db(database_url(f"sqlite:///{_database(home)}"))) as db:
+        return db.read_blocking(
+            lambda session: {each: list(map(tuple, session.execute(text(each)))) for each in asked}
+        )
+
+
+def test_a_newer_release_s_database_here_is_left_before_anything_stops(
+    home: Places, backup: Make
+) -> None:
+    path = backup()
+    kept_appliance.make_database(_database(home), "old", generation=kept_appliance.GENERATION + 1)
+    with pytest.raises(BackupUnfitError, match="database here has the shape of a newer release"):
+        _restore(home, path)
+    assert not (home.home / "calls").exists()
+    assert not exchange.folder_of(home).exists()
+
+
+def test_a_restore_that_is_refused_leaves_the_database_alone(home: Places, file: Path) -> None:
+    _fails(home, "restore 2")
+    before = _database(home).stat()
+    with pytest.raises(RestoreFailedError, match=r"restore fails[^$]*runs again"):
+        _restore(home, file)
+    assert mark_of(home) == "new"
+    after = _database(home).stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_one_that_a_signal_ended_is_taken_back(home: Places, file: Path) -> None:
+    def passed(step: str) -> None:
+        if step == exchange.MOVED:
+            # As if it had been killed right after it was done.
+            kept_appliance.make_database(_database(home), "old")
+
+    _fails(home, "restore 137")
+    with pytest.raises(RestoreFailedError, match="runs again"):
+        _restore(home, file, passed=passed)
+    assert mark_of(home) == "new"
+
+
+@pytest.mark.parametrize("check", [[], ["check 2"]])
+def test_a_database_that_cannot_be_kept_is_not_replaced(
+    home: Places, file: Path, check: list[str]
+) -> None:
+    _fails(home, "snapshot 2", *check)
+    with pytest.raises(RestoreFailedError, match=r"(snapshot|check) fails[^$]*runs again"):
+        _restore(home, file)
+    assert mark_of(home) == "new"
+    assert (home.home / "calls").read_text().split() == ["down", "up"]
+    assert not exchange.folder_of(home).exists()
+
+
+def test_a_damaged_database_is_replaced(home: Places, file: Path) -> None:
+    _database(home).write_bytes(b"no database" * 400)
+    _restore(home, file)
+    assert mark_of(home) == "old"
+
+
+def test_services_that_do_not_stop_leave_no_master_key_behind(home: Places, file: Path) -> None:
+    _fails(home, "down 1")
+    with pytest.raises(RestoreFailedError, match=r"down` failed[^$]*runs again"):
+        _restore(home, file)
+    assert mark_of(home) == "new"
+    assert not exchange.folder_of(home).exists()
+
+
+@pytest.mark.parametrize("own", [None, "sqlite:////srv/own.db", "postgresql://own.example/c"])
+def test_a_restore_goes_into_the_database_of_this_machine(
+    home: Places, backup: Make, monkeypatch: pytest.MonkeyPatch, own: str | None
+) -> None:
+    told = {URL: "postgresql://production.example/casemate", "CASEMATE_MAX_BODY_BYTES": "9"}
+    save(home.config, Config(family="old", handed_on=told))
+    path = backup()
+    here = Config(family="new", handed_on={URL: own} if own else {})
+    save(home.config, here)
+    used = []
+
+    def restore(_places: Places, settings: Config, _file: Path) -> dict[str, object]:
+        used.append(settings.handed_on)
+        return {}
+
+    monkeypatch.setattr(databases, "restore", restore)
+    _restore(home, path)
+    rest = {"CASEMATE_MAX_BODY_BYTES": "9"}
+    assert used == [{**here.handed_on, **rest}]
+    assert (load(home.config) or Config()).handed_on == {**here.handed_on, **rest}
+
+
+def test_a_home_without_settings_goes_into_its_own_database(home: Places, backup: Make) -> None:
+    save(home.config, Config(family="old", handed_on={URL: "postgresql://production.example/c"}))
+    path = backup()
+    home.config.unlink()
+    _restore(home, path)
+    assert (load(home.config) or Config()).handed_on == {}
+
+
+@pytest.fixture
+def reached(home: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notes among the calls when a database's own service is seen to, and says it was down."""
+
+    def make_reachable(*_rest: object) -> bool:
+        with (home.home / "calls").open("a") as calls:
+            calls.write("reach\n")
+        return True
+
+    monkeypatch.setattr(databases, "make_reachable", make_reachable)
+
+
+@pytest.mark.usefixtures("reached")
+def test_the_database_s_own_service_runs_whenever_it_is_asked(home: Places, file: Path) -> None:
+    _fails(home, "up 1")
+    with pytest.raises(RestoreFailedError):
+        _restore(home, file)
+    steps = (home.home / "calls").read_text().split()
+    assert steps == ["reach", "down", "reach", "up", "down", "reach", "up"]
+
+
+@pytest.mark.usefixtures("reached")
+def test_a_database_s_service_that_was_down_is_down_after_a_refusal(
+    home: Places, file: Path
+) -> None:
+    kept_appliance.make_database(_database(home), "new", generation=kept_appliance.GENERATION + 1)
+    with pytest.raises(BackupUnfitError):
+        _restore(home, file)
+    assert (home.home / "calls").read_text().split() == ["reach", "down"]
+
+
+def test_no_backup_is_made_during_a_restore(home: Places, file: Path) -> None:
+    with making.alone(home), pytest.raises(BackupError, match="right now"):
+        _restore(home, file)
+    assert not (home.home / "calls").exists()
