@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.egress_hook.sitecustomize import FOLDER, NETWORK_OF_RUN
+from tests.egress_hook.sitecustomize import FOLDER, NETWORK_OF_RUN, is_of_set_up
 
 CLONE = Path(__file__).parent.parent
 OF_THE_OUTER_RUN = (FOLDER, NETWORK_OF_RUN, "PYTHONPATH")
@@ -117,3 +117,17 @@ def test_a_ledger_that_hears_nothing_proves_nothing(tmp_path: Path) -> None:
     code, said = run(tmp_path, DEAF)
     assert code == 1
     assert "it did not hear what the run itself planted" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "is_pip"),
+    [
+        (["python", "-m", "pip", "download"], True),
+        (["/env/bin/pip3", "install"], True),
+        (["python", "/env/site-packages/pip/__pip-runner__.py", "install"], True),
+        (["python", "-m", "install", "up"], False),
+        (["python", "-m", "pytest"], False),
+    ],
+)
+def test_pip_alone_is_not_watched(words: list[str], *, is_pip: bool) -> None:
+    assert is_of_set_up(words) == is_pip

@@ -141,7 +141,7 @@ def _callers() -> list[str]:
 
 def is_of_set_up(words: list[str]) -> bool:
     """Whether pip runs, which fetches what the product is made from, and is none of it."""
-    return any(Path(each).name.startswith("pip") for each in words[:6])
+    return any(Path(each).name.lstrip("_").startswith("pip") for each in words[:6])
 
 
 def watch(folder: Path) -> Hook:

@@ -22,6 +22,8 @@ from tests.install.lockdown.builders import (
 
 pytestmark = [
     pytest.mark.system,
+    # What plays a container tries to get out, within networks of these tests' own.
+    pytest.mark.planted_egress(HOST, HOST_OUTSIDE, OUTSIDE, CONTAINER),
     pytest.mark.skipif(os.geteuid() != 0, reason="only root may make a network namespace"),
 ]
 
