@@ -84,7 +84,7 @@ def running(places: Places, settings: Config, model: Model, *, python: Path) -> 
 
 
 def _settings(settings: Config) -> Config:
-    instance_port, gateway_port, first, second = _free_ports(4)
+    instance_port, gateway_port, first, second = free_ports(4)
     told = {k: v for k, v in settings.handed_on.items() if not k.endswith("_PUBLIC_URL")}
     # A database server is not copied with the home, and must not be worked on from here.
     told.pop("CASEMATE_DATABASE_URL", None)
@@ -102,7 +102,8 @@ def _settings(settings: Config) -> Config:
     )
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that nothing listens on, each another one."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
@@ -119,10 +120,10 @@ def _set_up(places: Places, planned: dict[str, Service], *, settings: Config, mo
         model_url=settings.model_url,
     )
     run: Run = contents.runner(planned)
-    contents.set_up(run, site, model, to_order=lambda _shown, *, holder: _no_order(holder))
+    contents.set_up(run, site, model, to_order=lambda _shown, *, holder: no_order(holder))
 
 
-def _no_order(_holder: str) -> None:
+def no_order(_holder: str) -> None:
     """What runs beside takes the licences that it was copied with."""
 
 

@@ -83,6 +83,11 @@ class Places:
         return self.home / "backup.json"
 
     @property
+    def trial(self) -> Path:
+        """The home of a moment in which a backup is tried."""
+        return self.home / ".backup-test"
+
+    @property
     def models(self) -> Path:
         """Weights, one folder for each model."""
         return self.home / "models"

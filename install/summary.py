@@ -92,6 +92,10 @@ def to_trust(ca_file: str) -> list[str]:
 
 def program_of(home: str) -> str:
     """Where the installed program lies, whichever slot is in use."""
+    # There where the machine itself has no Python that could run the other.
+    in_a_container = Path(home, "bin", "casemate")
+    if in_a_container.exists():
+        return str(in_a_container)
     folder = "slot" if Path(home, "slot").is_symlink() else "envs"
     return f"{home}/{folder}/services/bin/casemate"
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,14 +15,19 @@ from typer.core import TyperGroup
 
 from install import bootstrap, config, locking
 from install.backup import making, passphrases, schedule, trial
+from install.backup.errors import BackupError
 from install.backup.restoring import Restore
+from install.backup.schedule import Unwritten
 from install.config import Config
 from install.errors import NotInstalledError, SettingError
 from install.places import Places
 from install.progress import complain
+from install.summary import program_of
 
 VARIABLE = "CASEMATE_BACKUP_PASSPHRASE_FILE"
 NEWEST = "-"
+# How often a machine's own clock looks whether a backup is due, as cron writes it.
+CRON_TIME = "*/15 * * * *"
 
 
 class _Words(TyperGroup):
@@ -84,7 +90,7 @@ def _try(places: Places, settings: Config, path: Path, *, passphrase: bytes, as_
     if as_json:
         print(json.dumps(tried.as_dict()))
     else:
-        print(f"{path} can be restored here: {tried.answer or tried.not_asked}")
+        print(f"{path} can be restored here: {tried.answer}")
 
 
 @app.command(name="list")
@@ -126,12 +132,6 @@ def plan(
         sentence = f"What is done by the clock needs --passphrase-file FILE, or {VARIABLE}."
         raise SettingError(sentence)
     passphrases.from_file(file)
-    if settings.containers:
-        sentence = (
-            "As containers nothing of this appliance runs by the clock on the machine itself: have "
-            "the machine's own clock run `casemate backup` (README)."
-        )
-        raise SettingError(sentence)
     told = schedule.Schedule(
         every_s=int(schedule.every(every).total_seconds()),
         keep=keep,
@@ -139,7 +139,30 @@ def plan(
         passphrase_file=str(file.absolute()),
     )
     schedule.write(places, told)
-    print(f"A backup every {every} into {told.to}, {keep} are kept; `casemate up` begins with it.")
+    begins = "have this machine's clock run it:" if settings.containers else "`casemate up` begins."
+    print(f"A backup every {every} into {told.to}, {keep} are kept; {begins}")
+    if settings.containers:
+        print(
+            f"{CRON_TIME} {shlex.quote(program_of(str(places.home)))} backup schedule run --quiet"
+        )
+
+
+@by_clock.command()
+def run(
+    *,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No word unless it fails.")] = False,
+) -> None:
+    """Make the backup if it is due; for the machine's clock, where containers run."""
+    places, _ = _here()
+    if schedule.read(places) is None:
+        sentence = "Nothing is scheduled; `casemate backup schedule --every 24h` changes that."
+        raise SettingError(sentence)
+    unwritten = Unwritten()
+    line = schedule.look(places, now=datetime.now(UTC), unwritten=unwritten)
+    if unwritten.tried_at or line.startswith(schedule.NOT_MADE):
+        raise BackupError(line)
+    if not quiet:
+        print(line or "None is due yet.")
 
 
 @by_clock.command()

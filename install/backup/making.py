@@ -61,7 +61,7 @@ def make(
     try:
         if MASTER_KEY not in settings.handed_on:
             parts.check_key(places, containers=settings.containers)
-        with alone(places), _scratch(places, now=now) as folder:
+        with alone(places), _scratch(places, settings, now=now) as folder:
             snapshot = folder / "snapshot.db"
             found = databases.snapshot(places, settings, snapshot)
             facts = _facts(places, settings, found, now=now)
@@ -145,8 +145,12 @@ def _lock(handle: int) -> None:
 
 
 @contextmanager
-def _scratch(places: Places, *, now: datetime) -> Iterator[Path]:
+def _scratch(places: Places, settings: Config, *, now: datetime) -> Iterator[Path]:
     # What one that was killed left, and a trial too: both hold the lock.
+    if settings.containers and places.trial.exists():
+        from install.containers import operating
+
+        operating.forget_trial(places)
     for left in places.home.glob(f"{SCRATCH}*"):
         shutil.rmtree(left, ignore_errors=True)
     for pattern in CUT:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
-from install.backup.errors import BackupDamagedError, BackupError
+from install.backup.errors import BackupDamagedError, BackupError, BackupUnfitError
 from install.backup.sealed import Reader, Writer
 from install.places import Places
 
@@ -109,6 +109,21 @@ class Unpacked:
     def files(self) -> Path:
         """What lies below the home, under the same names."""
         return self.folder / FILES
+
+
+def check_kind(unpacked: Unpacked, *, containers: bool) -> None:
+    """Passes a backup of what runs in the same way as what is installed here.
+
+    Raises:
+        BackupUnfitError: one is of processes, the other of containers.
+    """
+    if bool(unpacked.facts["containers"]) != containers:
+        ways = ("processes", "containers")
+        sentence = (
+            f"The backup is of {ways[not containers]}, and {ways[containers]} are installed here; "
+            "install it the other way first."
+        )
+        raise BackupUnfitError(sentence)
 
 
 def unpack(path: Path, passphrase: bytes, folder: Path) -> Unpacked:

@@ -67,7 +67,7 @@ class Restore:
         try:
             self.say("reading the backup")
             unpacked = parts.unpack(path, passphrase, work / exchange.UNPACKED)
-            _check_kind(unpacked, here)
+            parts.check_kind(unpacked, containers=here.containers)
             was_down = databases.make_reachable(self.places, here)
             self._check_forms(unpacked, here)
             settings = self._prepare(unpacked, before)
@@ -208,16 +208,6 @@ class Restore:
             sentence,
             "What was before runs again." if was_up else "Everything is as it was before.",
         )
-
-
-def _check_kind(unpacked: Unpacked, here: Config) -> None:
-    if bool(unpacked.facts["containers"]) != here.containers:
-        ways = ("processes", "containers")
-        sentence = (
-            f"The backup is of {ways[not here.containers]}, and {ways[here.containers]} are "
-            "installed here; install it the other way first."
-        )
-        raise BackupUnfitError(sentence)
 
 
 def mend(places: Places, *, undo: bool = False) -> str | None:

@@ -18,6 +18,8 @@ UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days
 LEAST = timedelta(minutes=5)
 # A backup that fails is tried again after this, or after its own time if that is shorter.
 RETRY = timedelta(hours=1)
+# What a line of `look` begins with when there should be a backup and is none.
+NOT_MADE = "no backup made"
 
 
 class Make(Protocol):
@@ -128,7 +130,7 @@ def look(
         if due is not None and now < due and not is_ahead:
             return ""
     except (InstallError, OSError, ValueError) as error:
-        return f"no backup made: {error}"
+        return f"{NOT_MADE}: {error}"
     line, failed = _do(places, settings, told, now=now, make=make)
     tried_at = now.isoformat(timespec="seconds")
     unwritten.tried_at = None
@@ -150,6 +152,6 @@ def _do(
         made = make(places, settings, told, now=now)
         gone = making.prune(made.path.parent, like=made.path, keep=told.keep)
     except (InstallError, OSError) as error:
-        return f"no backup made: {error}", str(error)
+        return f"{NOT_MADE}: {error}", str(error)
     said = f"backup made: {made.path}, {made.size_bytes} bytes; {len(gone)} older removed"
     return said, None

@@ -13,23 +13,21 @@ from install.backup.making import alone
 from install.config import Config
 from install.errors import NotReadyError
 from install.places import Places, make_folders
+from install.status import ModelState
+from install.weights import Model
 
 Say = Callable[[str], None]
-# As the folder of a backup: what a trial that was killed leaves, the next backup removes.
-SCRATCH = ".backup-test"
-MOVED = ("keys", "credentials", "gateway", "model_server")
-IN_CONTAINERS = "as containers only the database is tried, not a question"
+MOVED = ("keys", "credentials", "gateway", "model_server", "containers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """What the trial of a backup came to; `not_asked` says why no question was asked."""
+    """What the trial of a backup came to."""
 
     file: str
     facts: dict[str, Any]
     database: dict[str, Any]
     answer: str
-    not_asked: str | None
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -58,24 +56,18 @@ def run(
 
 
 def _run(places: Places, settings: Config, path: Path, *, passphrase: bytes, say: Say) -> Tried:
-    scratch = Places(home=places.home / SCRATCH, uid=places.uid)
+    scratch = Places(home=places.trial, uid=places.uid)
     shutil.rmtree(scratch.home, ignore_errors=True)
     try:
         say("reading the backup")
         unpacked = parts.unpack(path, passphrase, scratch.home / "unpacked")
+        parts.check_kind(unpacked, containers=settings.containers)
         make_folders(scratch)
         _fill(scratch, unpacked.files)
         say("restoring its database beside the one in use")
-        database = databases.restore_beside(places, scratch, unpacked.snapshot)
-        is_asked = not settings.containers
-        answer = _ask(places, scratch, settings, say=say) if is_asked else ""
-        return Tried(
-            file=str(path),
-            facts=dict(unpacked.facts),
-            database=database,
-            answer=answer,
-            not_asked=None if is_asked else IN_CONTAINERS,
-        )
+        do = _as_containers if settings.containers else _as_processes
+        database, answer = do(places, scratch, settings, snapshot=unpacked.snapshot, say=say)
+        return Tried(file=str(path), facts=dict(unpacked.facts), database=database, answer=answer)
     finally:
         shutil.rmtree(scratch.home, ignore_errors=True)
 
@@ -89,15 +81,34 @@ def _fill(scratch: Places, files: Path) -> None:
                 path.replace(target)
 
 
-def _ask(places: Places, scratch: Places, settings: Config, *, say: Say) -> str:
-    if not any(each.state == "ready" for each in status.read_models(places)):
+def _as_processes(
+    places: Places, scratch: Places, settings: Config, *, snapshot: Path, say: Say
+) -> tuple[dict[str, Any], str]:
+    database = databases.restore_beside(places, scratch, snapshot)
+    model = _asked(places, settings, models=status.read_models(places), say=say)
+    python = places.services / "bin" / "python"
+    with beside.running(scratch, settings, model, python=python) as here:
+        return database, here.ask(model.ref).text
+
+
+def _as_containers(
+    places: Places, scratch: Places, settings: Config, *, snapshot: Path, say: Say
+) -> tuple[dict[str, Any], str]:
+    from install.containers import beside as containers_beside
+    from install.containers import operating
+
+    with containers_beside.made(places, settings, scratch) as here:
+        database = databases.restore(scratch, here.settings, snapshot)
+        model = _asked(places, settings, models=operating.look(places, settings).models, say=say)
+        return database, here.ask(model)
+
+
+def _asked(places: Places, settings: Config, *, models: tuple[ModelState, ...], say: Say) -> Model:
+    if not any(each.state == "ready" for each in models):
         sentence = (
             "The backup is whole and its database restored well, but no model runs here that could "
             "be asked; `casemate up` starts one."
         )
         raise NotReadyError(sentence)
-    model = weights.chosen_model(places, settings)
     say("asking it a question, by the model that runs")
-    python = places.services / "bin" / "python"
-    with beside.running(scratch, settings, model, python=python) as here:
-        return here.ask(model.ref).text
+    return weights.chosen_model(places, settings)

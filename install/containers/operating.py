@@ -50,9 +50,21 @@ def stop(places: Places, config: Config) -> int:
         InstallError: the engine cannot be used, or does not end one.
     """
     here, containers = open_project(places, config)
+    forget_trial(places)
     count = sum(each.is_up for each in containers.services().values())
     take_down(here, containers)
     return count
+
+
+def forget_trial(places: Places) -> None:
+    """Removes what a trial of a backup left that was killed: it is on the networks of here.
+
+    Raises:
+        InstallError: the engine cannot be used.
+    """
+    scratch = Places(home=places.trial, uid=places.uid)
+    engine = engines.find(os.environ)
+    Containers(connect(engine.address), machine.project_name(scratch)).remove_all()
 
 
 def take_down(here: Project, containers: Containers) -> None:

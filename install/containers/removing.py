@@ -20,6 +20,7 @@ def remove(places: Places, config: Config, *, is_data_kept: bool) -> None:
         InstallError: the engine cannot be used.
     """
     here, containers = operating.open_project(places, config)
+    operating.forget_trial(places)
     operating.take_down(here, containers)
     client = connect(here.engine.address)
     of_project = {"label": f"{machine.PROJECT_LABEL}={machine.project_name(places)}"}

@@ -87,6 +87,26 @@ class Containers:
             with translated(), suppress(NotFound):
                 each.remove(force=True)
 
+    def make_volume(self, name: str) -> None:
+        """Makes one that the project's label leads to, under the name that compose gives it."""
+        labels = {PROJECT_LABEL: self._project}
+        with translated():
+            self._client.api.create_volume(f"{self._project}_{name}", labels=labels)
+
+    def remove_all(self) -> None:
+        """Removes every container of the project, running or not, and then its volumes.
+
+        Networks are left.
+        """
+        of_project = {"label": f"{PROJECT_LABEL}={self._project}"}
+        with translated():
+            for each in self._client.api.containers(all=True, filters=of_project):
+                with suppress(NotFound):
+                    self._client.api.remove_container(each["Id"], force=True)
+            for volume in self._client.api.volumes(filters=of_project)["Volumes"] or ():
+                with suppress(NotFound):
+                    self._client.api.remove_volume(volume["Name"], force=True)
+
     def last_lines(self, container: Container, *, count: int = LOG_LINES) -> list[str]:
         """The end of a container's log; nothing for one that is gone by now."""
         try:

@@ -34,7 +34,8 @@ def look_at_backups(box: Box) -> Finding:
     if told is not None and told.failed:
         return warning(
             f"The last backup failed: {told.failed}",
-            "casemate backup schedule show; casemate logs renewal",
+            "casemate backup schedule show"
+            + ("" if box.settings.containers else "; casemate logs renewal"),
             **facts,
         )
     if not found:

@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.fakes import docker_client, parts
 from tests.fakes.docker_client import said
+from tests.fakes.docker_listing import archive, chosen, listed
 
 CLIENT = """#!{python}
 import http.client, json, os, socket, sys
@@ -38,6 +39,7 @@ sys.stderr.write(said["err"])
 sys.exit(said["code"])
 """
 SERVICES = ("lockdown", "model-server", "instance", "gateway")
+SURFACES = {"instance": parts.InstanceSurface, "gateway": parts.GatewaySurface}
 WITH_VALUE = ("--project-name", "--project-directory", "--env-file", "--file", "--profile")
 STARTED = "2026-11-21T06:00:00.123456789Z"
 
@@ -70,6 +72,8 @@ class FakeEngine:
     servers: dict[str, ThreadingHTTPServer] = field(default_factory=dict)
     volumes: set[str] = field(default_factory=set)
     in_use: set[str] = field(default_factory=set)
+    # What `compose config` says of the project.
+    resolved: dict[str, Any] = field(default_factory=dict)
 
     @property
     def socket(self) -> Path:
@@ -130,13 +134,15 @@ class FakeEngine:
         self, words: list[str], stdin: str, values: dict[str, list[str]]
     ) -> dict[str, Any]:
         project = values["--project-name"][0]
+        files = values.get("--file", [""])
+        own = _defined(files[-1])
         match words:
+            case ["config", *_]:
+                return said(json.dumps(self.resolved))
             case ["up", *rest]:
-                names = [each for each in rest if each in (*SERVICES, "postgres")]
-                for name in names or SERVICES:
-                    self.start(project, name, _image(values["--file"], name))
+                self.bring_up(project, rest, files)
             case ["run" | "exec", *rest]:
-                service = next(each for each in rest if each in SERVICES)
+                service = next(each for each in rest if each in (*SERVICES, *own))
                 return self.set_up(rest[rest.index(service) + 3 :], stdin)
             case ["down", *_]:
                 self.containers.clear()
@@ -149,6 +155,14 @@ class FakeEngine:
             case _:
                 pass
         return said()
+
+    def bring_up(self, project: str, words: list[str], files: list[str]) -> None:
+        own = _defined(files[-1])
+        for name, told in own.items():
+            self.ports[name] = int(told["ports"][0]["published"])
+        named = [each for each in words if each in (*SERVICES, "postgres")]
+        for name in own or named or SERVICES:
+            self.start(project, name, _image(files, name))
 
     def start(self, project: str, service: str, image: str) -> None:
         name = f"{project}-{service}-1"
@@ -168,11 +182,11 @@ class FakeEngine:
 
     def publish(self, service: str, container: dict[str, Any]) -> None:
         """What answers on the published port is a stand-in for the service."""
-        surfaces = {"instance": parts.InstanceSurface, "gateway": parts.GatewaySurface}
-        if service in surfaces:
+        surface = SURFACES.get(service.rpartition("-")[2])
+        if surface is not None:
             container["Ports"] = [{"PublicPort": self.ports[service]}]
             if service not in self.servers:
-                server = parts.serve(surfaces[service], self.ports[service])
+                server = parts.serve(surface, self.ports[service])
                 threading.Thread(target=server.serve_forever, daemon=True).start()
                 self.servers[service] = server
 
@@ -202,6 +216,12 @@ class FakeEngine:
             case _:
                 pass
         return said("{}")
+
+
+def _defined(path: str) -> dict[str, Any]:
+    """The services of a project that is one file by itself; none of an override or of ours."""
+    told = json.loads(Path(path).read_text()) if path.endswith(".json") else {}
+    return dict(told["services"]) if "name" in told else {}
 
 
 def _image(files: list[str], service: str) -> str:
@@ -251,9 +271,9 @@ class Surface(BaseHTTPRequestHandler):
         elif path in {"/version", "/info"}:
             self.answer(engine.version if path == "/version" else engine.info)
         elif path == "/containers/json":
-            self.answer([_listed(each) for each in _chosen(engine.containers.values(), query)])
+            self.answer([listed(each) for each in chosen(engine.containers.values(), query)])
         elif path == "/images/json":
-            self.answer([each for each in _chosen(engine.images.values(), query) if each])
+            self.answer([each for each in chosen(engine.images.values(), query) if each])
         elif path == "/volumes":
             # Compose names them after the project whose label they carry.
             (label,) = json.loads(query["filters"])["label"]
@@ -278,8 +298,8 @@ class Surface(BaseHTTPRequestHandler):
         elif query["path"] in self.engine.files:
             about = {"name": "x", "size": 1, "mode": 0, "mtime": "", "linkTarget": ""}
             stat = base64.b64encode(json.dumps(about).encode()).decode()
-            archive = _archive(query["path"], self.engine.files[query["path"]])
-            self.answer(archive, X_Docker_Container_Path_Stat=stat)
+            packed = archive(query["path"], self.engine.files[query["path"]])
+            self.answer(packed, X_Docker_Container_Path_Stat=stat)
         else:
             self.answer({"message": "no such file"}, 404)
 
@@ -293,6 +313,9 @@ class Surface(BaseHTTPRequestHandler):
                 self.answer(engine.client(json.loads(body)))
             case "/build":
                 self.build(query, body)
+            case "/volumes/create":
+                engine.volumes.add(json.loads(body)["Name"])
+                self.answer({}, 201)
             case "/images/create":
                 name = f"{query['fromImage']}:{query['tag']}"
                 if name not in engine.pullable:
@@ -304,9 +327,9 @@ class Surface(BaseHTTPRequestHandler):
                 self.one_shot(path, body)
 
     def build(self, query: dict[str, str], body: bytes) -> None:
-        with tarfile.open(fileobj=io.BytesIO(body)) as archive:
-            names = archive.getnames()
-            dockerfile = archive.extractfile("Dockerfile")
+        with tarfile.open(fileobj=io.BytesIO(body)) as sent:
+            names = sent.getnames()
+            dockerfile = sent.extractfile("Dockerfile")
             text = dockerfile.read().decode() if dockerfile else ""
         made = {"query": query, "names": names, "dockerfile": text}
         self.engine.built.append(made)
@@ -349,40 +372,6 @@ class Surface(BaseHTTPRequestHandler):
             if name in {key, each["Id"]}:
                 del found[key]
         self.answer([], 200)
-
-
-def _listed(container: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "Id": container["Id"],
-        "Names": [container["Name"]],
-        "Labels": container["Config"]["Labels"],
-        "State": container["State"]["Status"],
-        "Ports": container["Ports"],
-        "ImageID": container["Image"],
-    }
-
-
-def _chosen(found: Any, query: dict[str, str]) -> list[dict[str, Any]]:
-    filters = json.loads(query.get("filters", "{}"))
-    chosen = []
-    for each in found:
-        labels = each.get("Labels") or each.get("Config", {}).get("Labels") or {}
-        has = {f"{name}={value}" for name, value in labels.items()}
-        dangling = "<none>" in each.get("RepoTags", ()) or "dangling" not in filters
-        if set(filters.get("label", ())) <= has and dangling:
-            chosen.append(
-                {**each, "RepoTags": [t for t in each.get("RepoTags", ()) if t[0] != "<"]}
-            )
-    return chosen
-
-
-def _archive(name: str, content: bytes) -> bytes:
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w") as archive:
-        about = tarfile.TarInfo(name.rpartition("/")[2])
-        about.size = len(content)
-        archive.addfile(about, io.BytesIO(content))
-    return target.getvalue()
 
 
 class _Server(socketserver.ThreadingUnixStreamServer):

@@ -1,12 +1,15 @@
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from install import cli
-from install.backup import commands
+from install.backup import commands, schedule
+from install.backup.errors import BackupError
+from install.config import Config, save
 from install.errors import NotInstalledError
 from install.places import Places
 from tests.install.backup.conftest import SECRET, fill, mark_of
@@ -63,6 +66,30 @@ def test_what_is_done_by_the_clock_is_told_shown_and_ended(
     assert "next soon" in run("backup", "schedule", "show").stdout
     assert run("backup", "schedule", "off").stdout == "off\n"
     assert json.loads(run("backup", "schedule", "show", "--json").stdout) == {"scheduled": False}
+
+
+def test_the_machines_own_clock_makes_those_of_containers(
+    run: object, home: Places, passphrase: Path
+) -> None:
+    assert callable(run)
+    assert "Nothing is scheduled" in str(run("backup", "schedule", "run").exception)
+    save(home.config, Config(containers=True))
+    words = ("--every", "12h", "--keep", "1", "--passphrase-file", str(passphrase))
+    said = run("backup", "schedule", *words).stdout
+    assert "have this machine's clock run it:" in said
+    assert "/services/bin/casemate backup schedule run --quiet" in said
+    save(home.config, Config())
+    assert run("backup", "schedule", "run", "--quiet").stdout == ""
+    assert len(list(home.backups.glob("*.backup"))) == 1
+    assert run("backup", "schedule", "run").stdout == "None is due yet.\n"
+    passphrase.unlink()
+    told = schedule.read(home)
+    assert told is not None
+    schedule.write(home, replace(told, tried_at="2020-01-01T00:00:00+00:00"))
+    failed = run("backup", "schedule", "run", "--quiet")
+    assert isinstance(failed.exception, BackupError)
+    assert "passphrase" in str(failed.exception)
+    assert "The last one failed" in run("backup", "schedule", "show").stderr
 
 
 def test_a_trial_takes_the_newest_when_none_is_named(run: object) -> None:

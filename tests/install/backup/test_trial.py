@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from install.backup import making, trial
-from install.backup.errors import BackupDamagedError, BackupError
+from install.backup.errors import BackupDamagedError, BackupError, BackupUnfitError
 from install.config import Config
 from install.errors import NotReadyError
 from install.places import Places
@@ -21,13 +21,15 @@ def test_a_trial_without_a_model_says_how_far_it_came(home: Places, backup: Make
         trial.run(home, Config(), path, passphrase=SECRET, say=heard.append)
     assert len(heard) == 2
     assert mark_of(home) == "new"
-    assert not (home.home / trial.SCRATCH).exists()
+    assert not (home.trial).exists()
 
 
-def test_containers_have_their_database_tried(home: Places, backup: Make) -> None:
-    tried = trial.run(home, Config(containers=True), backup(), passphrase=SECRET)
-    assert (tried.answer, tried.not_asked) == ("", trial.IN_CONTAINERS)
-    assert tried.as_dict()["database"] == {"epoch": 2}
+def test_what_is_installed_otherwise_takes_no_backup_of_processes(
+    home: Places, backup: Make
+) -> None:
+    with pytest.raises(BackupUnfitError, match="containers are installed here"):
+        trial.run(home, Config(containers=True), backup(), passphrase=SECRET)
+    assert not home.trial.exists()
 
 
 def test_a_damaged_one_fails_the_trial(home: Places, backup: Make) -> None:
@@ -35,24 +37,24 @@ def test_a_damaged_one_fails_the_trial(home: Places, backup: Make) -> None:
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(BackupDamagedError):
         trial.run(home, Config(), path, passphrase=SECRET)
-    assert not (home.home / trial.SCRATCH).exists()
+    assert not (home.trial).exists()
 
 
 def test_a_trial_and_a_backup_do_not_touch_each_other(home: Places, backup: Make) -> None:
     path = backup()
-    settings = Config(containers=True)
     with making.alone(home), pytest.raises(BackupError, match="right now"):
-        trial.run(home, settings, path, passphrase=SECRET)
+        trial.run(home, Config(), path, passphrase=SECRET)
 
     def meanwhile(_line: str) -> None:
         with pytest.raises(BackupError, match="right now"):
             backup()
 
-    assert trial.run(home, settings, path, passphrase=SECRET, say=meanwhile).facts
+    with pytest.raises(NotReadyError):
+        trial.run(home, Config(), path, passphrase=SECRET, say=meanwhile)
 
 
 def test_what_a_killed_trial_left_goes_with_the_next_backup(home: Places, backup: Make) -> None:
-    left = home.home / trial.SCRATCH / "keys" / "master.key"
+    left = home.trial / "keys" / "master.key"
     left.parent.mkdir(parents=True)
     left.write_text("key")
     backup()

@@ -1,5 +1,6 @@
 """One file brings the containers, the next one upgrades them, and back again; nothing gets out."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +64,33 @@ def test_a_bundle_installs_upgrades_and_goes_back(
     assert appliance.stream(token)[-1] == "data: [DONE]"
     assert appliance.ways_out(outside, host_service) == {}
     assert appliance.unlocked(), "the outside answers nobody, so the probes show nothing"
+
+
+def test_a_backup_answers_beside_what_runs(
+    appliance: BundledAppliance, bundles: dict[str, Path], machine: Machine
+) -> None:
+    """It is restored and asked on volumes of its own, of which nothing is left."""
+    appliance.apply(bundles[FIRST])
+    before = {name: told["Id"] for name, told in appliance.inspected().items()}
+    volumes = machine.docker("volume", "ls", "--quiet").stdout
+    secret = appliance.home.with_name("passphrase")
+    secret.write_text("a passphrase of the tests\n")
+    secret.chmod(0o600)
+    words = ("--passphrase-file", str(secret), "--json")
+    made = appliance.casemate("backup", *words)
+    assert made.returncode == 0, made.stdout + made.stderr
+    tried = appliance.casemate("backup", "--test", *words)
+    assert tried.returncode == 0, tried.stdout + tried.stderr
+    assert json.loads(tried.stdout.splitlines()[-1])["answer"] == SAID.strip()
+    assert {name: told["Id"] for name, told in appliance.inspected().items()} == before
+    assert machine.docker("volume", "ls", "--quiet").stdout == volumes
+    assert "trial-" not in machine.docker("ps", "--all").stdout
+    assert appliance.answer() == SAID
+    scheduled = appliance.casemate("backup", "schedule", "--keep", "1", *words[:2])
+    assert "have this machine's clock run it" in scheduled.stdout, scheduled.stderr
+    assert appliance.casemate("backup", "schedule", "run").returncode == 0
+    (listed,) = json.loads(appliance.casemate("backup", "list", "--json").stdout)
+    assert listed["file"] != json.loads(made.stdout.splitlines()[-1])["file"]
 
 
 def test_an_engine_and_any_python_are_enough(
