@@ -4,12 +4,13 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-
-import httpx2
-import openai
+from typing import TYPE_CHECKING
 
 from install.api import AccessToken
 from install.errors import GatewayRefusedError, UnreachableError
+
+if TYPE_CHECKING:
+    import openai
 
 # A model that is read from disk again, or a full one, may take long to its first token.
 READ_TIMEOUT_S = 300.0
@@ -53,6 +54,10 @@ def ask(
         UnreachableError: the gateway does not answer.
         GatewayRefusedError: with the gateway's own code and sentence.
     """
+    # It takes most of a second to load, and every command would wait for it.
+    import httpx2
+    import openai
+
     client = openai.OpenAI(
         base_url=f"{gateway_url}/v1",
         api_key=token.value,
@@ -77,7 +82,7 @@ def ask(
         raise GatewayRefusedError(sentence, "stream_failed") from cause
 
 
-def _ask(client: openai.OpenAI, question: Question, on_text: Callable[[str], None]) -> Answer:
+def _ask(client: "openai.OpenAI", question: Question, on_text: Callable[[str], None]) -> Answer:
     began = time.monotonic()
     first: float | None = None
     last = began
@@ -109,7 +114,7 @@ def _ask(client: openai.OpenAI, question: Question, on_text: Callable[[str], Non
     )
 
 
-def _refusal(cause: openai.APIStatusError) -> GatewayRefusedError:
+def _refusal(cause: "openai.APIStatusError") -> GatewayRefusedError:
     body = cause.body if isinstance(cause.body, dict) else {}
     said = body.get("message") or f"status {cause.status_code}"
     code = str(cause.code or body.get("code") or cause.status_code)

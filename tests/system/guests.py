@@ -5,7 +5,8 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ PACKAGES = (
 LEFT_OUT = ("doc", "locale", "man")
 # On a busy machine it takes minutes to unpack the packages.
 MAKE_TIMEOUT_S = 900
+END_PATIENCE_S = 10.0
+POLL_S = 0.05
 CGROUPS = Path("/sys/fs/cgroup")
 
 UNIT = """[Unit]
@@ -42,6 +45,18 @@ class Guest:
 
     def boot(self, script: str, *, timeout_s: int) -> dict[str, str]:
         """Boots, runs the script when all is up, powers off; its findings by file name."""
+        findings = self._prepare(script, timeout_s)
+        code = self._run(timeout_s + 60, until=lambda: False)
+        assert code == 0, self.console()
+        return {path.name: path.read_text(errors="replace") for path in findings.iterdir()}
+
+    def lose_power(self, script: str, *, until: Callable[[], bool], timeout_s: int) -> None:
+        """Boots and runs the script, and ends all at once as soon as `until` says so."""
+        self._prepare(script, timeout_s)
+        self._run(timeout_s + 60, until=until)
+        assert until(), self.console()
+
+    def _prepare(self, script: str, timeout_s: int) -> Path:
         findings = self.root / "srv" / "findings"
         shutil.rmtree(findings, ignore_errors=True)
         findings.mkdir()
@@ -51,35 +66,50 @@ class Guest:
         wanted.mkdir(exist_ok=True)
         with contextlib.suppress(FileExistsError):
             (wanted / "test.service").symlink_to("/etc/systemd/system/test.service")
-        self._run(timeout_s + 60)
-        return {path.name: path.read_text(errors="replace") for path in findings.iterdir()}
+        return findings
 
-    def _run(self, timeout_s: int) -> None:
+    def _run(self, timeout_s: int, *, until: Callable[[], bool]) -> int:
         before = set(_groups())
         command = [
-            *("timeout", "--kill-after=10", str(timeout_s)),
             *("systemd-nspawn", "-q", "--register=no", "--keep-unit", "--private-network"),
             *("--capability=all", "--drop-capability=CAP_SYS_RESOURCE"),
             *("--system-call-filter=add_key keyctl bpf", "--boot", "-D", str(self.root)),
         ]
-        with (self.root / "srv" / "console.log").open("ab") as console:
-            done = subprocess.run(
+        with (
+            (self.root / "srv" / "console.log").open("ab") as console,
+            subprocess.Popen(
                 command,
                 # Only there the kernel filters a unit's addresses.
                 env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
-                check=False,
-            )
+            ) as process,
+        ):
+            code = _ended(process, timeout_s, until=until)
         for group in sorted(set(_groups()) - before, key=lambda path: -len(path.parts)):
             with contextlib.suppress(OSError):
                 group.rmdir()
-        assert done.returncode == 0, self.console()
+        return code
 
     def console(self) -> str:
         """The end of what the guest said while it ran."""
         return (self.root / "srv" / "console.log").read_text(errors="replace")[-3000:]
+
+
+def _ended(process: subprocess.Popen[bytes], timeout_s: int, *, until: Callable[[], bool]) -> int:
+    """Waits for the machine's end, and is its end when it must be; how it ended."""
+    deadline = time.monotonic() + timeout_s
+    while process.poll() is None:
+        if until():
+            process.kill()
+        elif time.monotonic() > deadline:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(END_PATIENCE_S)
+            process.kill()
+        time.sleep(POLL_S)
+    return process.wait()
 
 
 def missing_programs() -> list[str]:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from tests.system.guests import Guest, a_guest, make_tree, missing_programs, tol
 pytestmark = pytest.mark.system
 
 HOME = "/var/lib/casemate"
+FIRST, SECOND = "9.1.0", "9.2.0"
 CASEMATE = f"{HOME}/slot/services/bin/casemate"
 APPLY_S = 400
 BOOT_S = 180
@@ -55,6 +57,7 @@ for unit in instance gateway model-server; do
   sh -c "echo \\$\\$ > $group/cgroup.procs && exec python3 reach.py"
 done > reached_by_services
 """
+INSTALL = "python3 /srv/x.bundle apply --systemd --json --fingerprint {} > applied 2> applied.err\n"
 WAIT = f"""
 for second in $(seq 90); do {CASEMATE} status --json >/dev/null 2>&1 && break; sleep 1; done
 """
@@ -70,22 +73,20 @@ def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Guest, str
             pytest.fail(sentence, pytrace=False)
         pytest.skip(f"NOT BOOTED: {sentence}")
     folder = tmp_path_factory.mktemp("booted")
-    release = releases.a_release(folder, version="9.1.0", stand_in=True)
-    bundle = releases.build(release, folder / "key", folder / "x.bundle")
+    carried = []
+    for name, version, generation in (("x", FIRST, None), ("y", SECOND, 2)):
+        release = releases.a_release(folder, version=version, stand_in=True, generation=generation)
+        carried.append(releases.build(release, folder / "key", folder / f"{name}.bundle"))
     packed = make_tree(tmp_path_factory.getbasetemp())
-    made = a_guest(folder, packed, carried=[bundle])
+    made = a_guest(folder, packed, carried=carried)
     yield made, fingerprint_of(folder / "key")
     shutil.rmtree(made.root)
 
 
 def test_installed_as_units_and_there_again_after_a_boot(guest: tuple[Guest, str]) -> None:
     machine, fingerprint = guest
-    words = f"apply --systemd --json --fingerprint {fingerprint}"
-    first = machine.boot(
-        f"python3 /srv/x.bundle {words} > applied 2> applied.err\n{LOOK}",
-        timeout_s=APPLY_S,
-    )
-    assert told(first, "applied").get("release") == "9.1.0", first
+    first = machine.boot(f"{INSTALL.format(fingerprint)}{LOOK}", timeout_s=APPLY_S)
+    assert told(first, "applied").get("release") == FIRST, first
     check(first)
 
     second = machine.boot(f"{WAIT}{LOOK}{REACH}", timeout_s=BOOT_S)
@@ -97,6 +98,36 @@ def test_installed_as_units_and_there_again_after_a_boot(guest: tuple[Guest, str
     assert "3 processes ended" in after_down["down"], after_down
     third = machine.boot(f"sleep 5; {CASEMATE} status > status; echo $? > code\n", timeout_s=BOOT_S)
     assert third["code"].strip() == "3", third
+
+
+@pytest.mark.parametrize(
+    ("step", "version"), [("stopped", FIRST), ("pointed", FIRST), ("accepted", SECOND)]
+)
+def test_a_power_cut_in_the_middle_of_an_upgrade_is_mended_at_the_boot(
+    guest: tuple[Guest, str], step: str, version: str
+) -> None:
+    """Before the new release is accepted the old one is there again, afterwards the new one is."""
+    machine, fingerprint = guest
+    journal = machine.root / HOME[1:] / "slots" / "journal.jsonl"
+    if not journal.exists():
+        machine.boot(INSTALL.format(fingerprint), timeout_s=APPLY_S)
+    begun = _count(journal, step)
+    machine.lose_power(
+        f"{CASEMATE} up > up 2>&1\n"
+        f"{CASEMATE} bundle apply /srv/y.bundle --json > applied 2> applied.err\nsleep 60\n",
+        until=lambda: _count(journal, step) > begun,
+        timeout_s=APPLY_S,
+    )
+    after = machine.boot(f"{WAIT}{LOOK}", timeout_s=BOOT_S)
+    check(after)
+    slot = json.loads((machine.root / HOME[1:] / "slot" / "slot.json").read_text())
+    assert slot["release"] == version, after
+    ends = [json.loads(line)["step"] for line in journal.read_text().splitlines()]
+    assert ends[-1] == ("finished" if version == SECOND else "reverted")
+
+
+def _count(journal: Path, step: str) -> int:
+    return journal.read_text().count(f'"step": "{step}"') if journal.exists() else 0
 
 
 def check(found: dict[str, str]) -> None:
