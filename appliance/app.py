@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -17,20 +17,7 @@ from litestar.routes import HTTPRoute
 from litestar.template import TemplateConfig
 from prometheus_client import CollectorRegistry
 
-import appliance.access_tokens.tables
-import appliance.accounts.tables
-import appliance.ai_actions.tables
-import appliance.audit.tables
-import appliance.explanations.tables
-import appliance.feature_flags.tables
-import appliance.gateway_feed.tables
-import appliance.instance_settings.tables
-import appliance.licensing.tables
-import appliance.model_selection.tables
-import appliance.namespaces.tables
-import appliance.resources.tables
-import appliance.self_hosted_models.tables
-import appliance.usage.tables  # noqa: F401  # all tables, for the metadata
+import appliance.tables  # noqa: F401  # for the metadata
 from appliance.access_tokens import jobs as key_jobs
 from appliance.access_tokens import rest as access_tokens
 from appliance.access_tokens.rules import Timing
@@ -45,6 +32,7 @@ from appliance.ai_actions.usecases import Deliveries
 from appliance.answers import ANSWERS
 from appliance.audit import rest as audit
 from appliance.certificates import outgoing_trust
+from appliance.clock import utc_now
 from appliance.code_suggestions import rest as code_suggestions
 from appliance.console import pages as console_pages
 from appliance.console import rest as console
@@ -151,11 +139,6 @@ class RouteWithoutAccessError(ApplianceError):
 
     def __init__(self, path: str) -> None:
         super().__init__(f"The route {path} does not say whom it is open to.")
-
-
-def utc_now() -> datetime:
-    """The clock of a running instance."""
-    return datetime.now(UTC)
 
 
 def release() -> str:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
-from appliance.app import utc_now
 from appliance.audit import usecases
 from appliance.audit.rules import SYSTEM, Target, Verdict
+from appliance.clock import utc_now
 from appliance.errors import InvalidFieldsError
 from appliance.opening import open_database
 from appliance.settings import Settings

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from appliance.access_tokens.usecases import forgive_clock
-from appliance.app import utc_now
 from appliance.audit.rules import SYSTEM
+from appliance.clock import utc_now
 from appliance.errors import ApplianceError
 from appliance.licensing import usecases
 from appliance.opening import open_database

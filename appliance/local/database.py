@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from appliance.accounts.usecases import raise_generation
-from appliance.app import utc_now
 from appliance.audit import usecases as audit
 from appliance.audit.rules import SYSTEM
+from appliance.clock import utc_now
 from appliance.errors import ApplianceError
 from appliance.local.audit import APPLIANCE
 from appliance.settings import Settings

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from appliance.accounts.usecases import get_user_named
-from appliance.app import utc_now
 from appliance.audit.rules import SYSTEM
+from appliance.clock import utc_now
 from appliance.licensing import usecases
 from appliance.licensing.errors import LicenceUnreadableError
 from appliance.licensing.rules import Licence

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 from appliance.accounts import usecases
 from appliance.accounts.rules import PersonalAccessToken, Profile, Scope, UserState
-from appliance.app import utc_now
 from appliance.audit.rules import SYSTEM
+from appliance.clock import utc_now
 from appliance.errors import InvalidFieldsError
 from appliance.opening import open_database
 from appliance.settings import Settings

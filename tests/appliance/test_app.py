@@ -16,8 +16,8 @@ from appliance.app import (
     RouteWithoutAccessError,
     _check_every_route_states_its_access,
     create_app,
-    utc_now,
 )
+from appliance.clock import utc_now
 from appliance.storage.engine import Db, Row
 from appliance.storage.identity import NotInitializedError
 from appliance.storage.sealing import MasterKeyMissingError, MasterKeyWrongError

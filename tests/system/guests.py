@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -102,7 +103,7 @@ def _ended(process: subprocess.Popen[bytes], timeout_s: int, *, until: Callable[
     deadline = time.monotonic() + timeout_s
     while process.poll() is None:
         if until():
-            process.kill()
+            _cut_power(process.pid)
         elif time.monotonic() > deadline:
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -110,6 +111,13 @@ def _ended(process: subprocess.Popen[bytes], timeout_s: int, *, until: Callable[
             process.kill()
         time.sleep(POLL_S)
     return process.wait()
+
+
+def _cut_power(pid: int) -> None:
+    """Ends the guest's first process, and with it all others at once; nspawn itself then ends."""
+    with contextlib.suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
 
 
 def missing_programs() -> list[str]:

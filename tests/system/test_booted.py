@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from install.slots.journal import ENDS, FINISHED, REVERTED
 from install.testing import missing_packages
 from tests.system import releases
 from tests.system.boxes import fingerprint_of
@@ -111,23 +112,25 @@ def test_a_power_cut_in_the_middle_of_an_upgrade_is_mended_at_the_boot(
     journal = machine.root / HOME[1:] / "slots" / "journal.jsonl"
     if not journal.exists():
         machine.boot(INSTALL.format(fingerprint), timeout_s=APPLY_S)
-    begun = _count(journal, step)
+    begun = _steps(journal).count(step)
     machine.lose_power(
         f"{CASEMATE} up > up 2>&1\n"
         f"{CASEMATE} bundle apply /srv/y.bundle --json > applied 2> applied.err\nsleep 60\n",
-        until=lambda: _count(journal, step) > begun,
+        until=lambda: _steps(journal).count(step) > begun,
         timeout_s=APPLY_S,
     )
+    assert _steps(journal)[-1] not in ENDS, "the machine went on"
     after = machine.boot(f"{WAIT}{LOOK}", timeout_s=BOOT_S)
     check(after)
     slot = json.loads((machine.root / HOME[1:] / "slot" / "slot.json").read_text())
     assert slot["release"] == version, after
-    ends = [json.loads(line)["step"] for line in journal.read_text().splitlines()]
-    assert ends[-1] == ("finished" if version == SECOND else "reverted")
+    assert _steps(journal)[-1] == (FINISHED if version == SECOND else REVERTED)
 
 
-def _count(journal: Path, step: str) -> int:
-    return journal.read_text().count(f'"step": "{step}"') if journal.exists() else 0
+def _steps(journal: Path) -> list[str]:
+    # The last line may be half written.
+    lines = journal.read_text().split("\n")[:-1]
+    return [json.loads(line)["step"] for line in lines]
 
 
 def check(found: dict[str, str]) -> None:

@@ -9,8 +9,8 @@ import pytest
 from appliance import __main__ as program
 from appliance.access_tokens.usecases import signing_keys
 from appliance.accounts.usecases import grant_era
-from appliance.app import utc_now
 from appliance.audit.usecases import list_events
+from appliance.clock import utc_now
 from appliance.licensing.usecases import note_time
 from appliance.storage.engine import Db, database_url
 from appliance.storage.paging import Page

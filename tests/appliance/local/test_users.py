@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from appliance import __main__ as program
-from appliance.app import utc_now
+from appliance.clock import utc_now
 from tests.appliance.conftest import FilledHome
 
 
