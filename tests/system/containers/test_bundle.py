@@ -70,7 +70,8 @@ def test_a_backup_answers_beside_what_runs(
     appliance: BundledAppliance, bundles: dict[str, Path], machine: Machine
 ) -> None:
     """It is restored and asked on volumes of its own, of which nothing is left."""
-    appliance.apply(bundles[FIRST])
+    # After a rollback the database is ahead of the program, which would not restore it.
+    appliance.apply(bundles[SECOND])
     before = {name: told["Id"] for name, told in appliance.inspected().items()}
     volumes = machine.docker("volume", "ls", "--quiet").stdout
     secret = appliance.home.with_name("passphrase")
