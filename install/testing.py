@@ -46,12 +46,13 @@ MEASURED = ("--cov", "--cov-report=")
 # As many at once as there are cores; who is done early takes over what others have not begun.
 SHARED = ("-n", "logical", "--dist", "worksteal")
 SYSTEM = ("-m", "pytest", "-m", "system")
-# What needs none of the appliance that the other system tests share.
+# What needs none of the appliance that the other system tests share. Containers come last: they
+# run to the end, and what looks after their health takes its share of the processor.
 APART = (
-    "tests/system/containers",
     "tests/system/test_booted.py",
     "tests/system/test_bundle_built.py",
     "tests/system/test_bundle_killed.py",
+    "tests/system/containers",
 )
 IGNORED = tuple(f"--ignore={path}" for path in APART)
 PARTS = (
