@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import appliance.tables  # noqa: F401  # for the metadata
+import appliance.tables  # noqa: F401  # registers every table, for what copies, checks and migrates
 from appliance import first_contents
 from appliance.accounts.rules import Scope
 from appliance.clock import utc_now
@@ -156,8 +156,7 @@ def _add_clock_commands(commands: Any) -> None:
 
 
 def _serve(settings: Settings, _: argparse.Namespace) -> None:
-    # All that answers requests; the other commands would wait for it in vain.
-    from appliance import service  # noqa: PLC0415
+    from appliance import service  # noqa: PLC0415  # a second that other commands need not wait
 
     service.serve(settings)
 

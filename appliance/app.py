@@ -17,7 +17,7 @@ from litestar.routes import HTTPRoute
 from litestar.template import TemplateConfig
 from prometheus_client import CollectorRegistry
 
-import appliance.tables  # noqa: F401  # for the metadata
+import appliance.tables  # noqa: F401  # registers every table, for what copies, checks and migrates
 from appliance.access_tokens import jobs as key_jobs
 from appliance.access_tokens import rest as access_tokens
 from appliance.access_tokens.rules import Timing

@@ -1,4 +1,7 @@
-"""Every table of the instance: what copies, checks or fills a database must know all of them."""
+"""Every table of the instance: each registers itself with `Row.metadata` when it is loaded.
+
+What copies, checks or migrates a database goes through that, and would pass over one that is not.
+"""
 
 import appliance.access_tokens.tables
 import appliance.accounts.tables
@@ -13,4 +16,4 @@ import appliance.model_selection.tables
 import appliance.namespaces.tables
 import appliance.resources.tables
 import appliance.self_hosted_models.tables
-import appliance.usage.tables  # noqa: F401  # for the metadata
+import appliance.usage.tables  # noqa: F401  # loaded to be registered

@@ -20,7 +20,6 @@ PACKAGES = (
 LEFT_OUT = ("doc", "locale", "man")
 # On a busy machine it takes minutes to unpack the packages.
 MAKE_TIMEOUT_S = 900
-END_PATIENCE_S = 10.0
 POLL_S = 0.05
 CGROUPS = Path("/sys/fs/cgroup")
 
@@ -98,22 +97,25 @@ class Guest:
 
 
 def _ended(process: subprocess.Popen[bytes], timeout_s: int, *, until: Callable[[], bool]) -> int:
-    """Waits for the machine's end, and is its end when it must be; how it ended."""
+    """Waits for the machine's end, and cuts its power once `until` says so or it takes too long."""
     deadline = time.monotonic() + timeout_s
-    while process.poll() is None:
-        if until():
-            _cut_power(process.pid)
-        elif time.monotonic() > deadline:
-            process.terminate()
+    try:
+        while True:
+            # How far the guest is stands in its files, so they are looked at again and again.
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(END_PATIENCE_S)
-            process.kill()
-        time.sleep(POLL_S)
-    return process.wait()
+                return process.wait(POLL_S)
+            if until() or time.monotonic() > deadline:
+                _cut_power(process.pid)
+    except BaseException:
+        _cut_power(process.pid)
+        raise
 
 
 def _cut_power(pid: int) -> None:
-    """Ends the guest's first process, and with it all others at once; nspawn itself then ends."""
+    """Ends the guest's first process, and with it all others at once; nspawn itself then ends.
+
+    A guest outlives an nspawn that is killed.
+    """
     with contextlib.suppress(OSError):
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             os.kill(int(child), signal.SIGKILL)
