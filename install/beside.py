@@ -65,7 +65,7 @@ def running(places: Places, settings: Config, model: Model, *, python: Path) -> 
         InstallError: they could not be set up, or do not become ready.
     """
     make_folders(places)
-    here = _settings(settings)
+    here = settings_of(settings)
     save(places.config, here)
     planned = {
         service.name: replace(service, command=(str(python), *service.command[1:]))
@@ -83,8 +83,9 @@ def running(places: Places, settings: Config, model: Model, *, python: Path) -> 
         _end(started)
 
 
-def _settings(settings: Config) -> Config:
-    instance_port, gateway_port, first, second = free_ports(4)
+def settings_of(settings: Config) -> Config:
+    """What the running ones' settings are for what runs beside them, on free ports of loopback."""
+    instance_port, gateway_port, first, second = _free_ports(4)
     told = {k: v for k, v in settings.handed_on.items() if not k.endswith("_PUBLIC_URL")}
     # A database server is not copied with the home, and must not be worked on from here.
     told.pop("CASEMATE_DATABASE_URL", None)
@@ -102,8 +103,7 @@ def _settings(settings: Config) -> Config:
     )
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nothing listens on, each another one."""
+def _free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
@@ -120,11 +120,7 @@ def _set_up(places: Places, planned: dict[str, Service], *, settings: Config, mo
         model_url=settings.model_url,
     )
     run: Run = contents.runner(planned)
-    contents.set_up(run, site, model, to_order=lambda _shown, *, holder: no_order(holder))
-
-
-def no_order(_holder: str) -> None:
-    """What runs beside takes the licences that it was copied with."""
+    contents.set_up(run, site, model, to_order=None)
 
 
 def _start(service: Service, python: Path) -> subprocess.Popen[bytes]:

@@ -56,9 +56,7 @@ class Beside:
             return here.set_up(PREFIX + service, words, stdin)
 
         site = replace(filling.SITE, instance_url=INSTANCE_URL)
-        contents.set_up(
-            run, site, model, to_order=lambda _shown, *, holder: beside.no_order(holder)
-        )
+        contents.set_up(run, site, model, to_order=None)
         here.do("up", "--detach", "--no-build", "--pull", "never")
         Waiting(
             containers=self.containers,
@@ -137,14 +135,7 @@ def made(places: Places, settings: Config, scratch: Places) -> Iterator[Beside]:
         own = project.secrets_folder(places) / name
         shutil.copy2(own, project.secrets_folder(scratch) / name)
     shutil.copy2(project.services_file(places), project.services_file(scratch))
-    instance_port, gateway_port = beside.free_ports(len(PORTS))
-    asked_with = replace(
-        settings,
-        listen=LOOPBACK,
-        handed_on={k: v for k, v in settings.handed_on.items() if not k.endswith("_URL")},
-        instance_port=instance_port,
-        gateway_port=gateway_port,
-    )
+    asked_with = replace(beside.settings_of(settings), containers=True)
     containers.remove_all()
     try:
         for each in STATES.values():

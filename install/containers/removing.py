@@ -4,7 +4,7 @@ import docker
 from docker.errors import APIError
 
 from install.config import Config
-from install.containers import machine, operating
+from install.containers import operating
 from install.containers.client import connect, translated
 from install.containers.leftovers import CONFLICT, LABEL, NOT_FOUND
 from install.places import Places
@@ -23,14 +23,11 @@ def remove(places: Places, config: Config, *, is_data_kept: bool) -> None:
     operating.forget_trial(places)
     operating.take_down(here, containers)
     client = connect(here.engine.address)
-    of_project = {"label": f"{machine.PROJECT_LABEL}={machine.project_name(places)}"}
     with translated():
         for image in client.api.images(filters={"label": f"{LABEL}={places.home}"}):
             _remove_image(client, str(image["Id"]))
-        if is_data_kept:
-            return
-        for volume in client.api.volumes(filters=of_project)["Volumes"] or ():
-            client.api.remove_volume(volume["Name"], force=True)
+    if not is_data_kept:
+        containers.remove_volumes()
 
 
 def _remove_image(client: docker.DockerClient, identity: str) -> None:

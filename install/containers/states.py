@@ -83,7 +83,10 @@ class Containers:
 
     def remove_one_offs(self) -> None:
         """Removes what interrupted single commands left."""
-        for each in self._list(one_off=True):
+        self._remove(one_off=True)
+
+    def _remove(self, *, one_off: bool) -> None:
+        for each in self._list(one_off=one_off):
             with translated(), suppress(NotFound):
                 each.remove(force=True)
 
@@ -98,11 +101,14 @@ class Containers:
 
         Networks are left.
         """
+        self.remove_one_offs()
+        self._remove(one_off=False)
+        self.remove_volumes()
+
+    def remove_volumes(self) -> None:
+        """Removes the project's volumes, which no container may use any more."""
         of_project = {"label": f"{PROJECT_LABEL}={self._project}"}
         with translated():
-            for each in self._client.api.containers(all=True, filters=of_project):
-                with suppress(NotFound):
-                    self._client.api.remove_container(each["Id"], force=True)
             for volume in self._client.api.volumes(filters=of_project)["Volumes"] or ():
                 with suppress(NotFound):
                     self._client.api.remove_volume(volume["Name"], force=True)
